@@ -1,0 +1,2 @@
+/** Placeholder until the steps are written. */
+console.log("check");

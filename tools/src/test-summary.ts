@@ -1,0 +1,62 @@
+/**
+ * Adds up the JSON reports of all vitest runs. The sum must not look better than the run was, so these count as failed too: a file that
+ * could not be loaded (it holds no failed test, because no test of it ran), a report that cannot be read, and a workspace that has test files but left no report.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { listFiles, readWorkspaces } from "./workspaces.ts";
+
+/** What a test run amounts to. */
+export interface TestSummary {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Why something counted as failed that is no failed test, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+interface VitestReport {
+  readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
+}
+
+/** Sums the reports below `root`. `isPartial`: only some tests were asked for, so a workspace without a report is fine. */
+export function summarizeTests(root: string, options: { readonly isPartial: boolean }): TestSummary {
+  const reports = join(root, "halyard-report/tests");
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  const problems: string[] = [];
+  for (const workspace of readWorkspaces(root)) {
+    const report = join(reports, `${basename(workspace.directory)}.json`);
+    const hasTests = listFiles(join(workspace.directory, "test"), ".test.ts", ".test-d.ts").length > 0;
+    if (!existsSync(report)) {
+      if (hasTests && !options.isPartial) problems.push(`${workspace.path} has tests but left no report: its run did not end by itself.`);
+      continue;
+    }
+    const counts = countReport(report);
+    passed += counts.passed;
+    failed += counts.failed;
+    skipped += counts.skipped;
+    problems.push(...counts.problems);
+  }
+  return { passed, failed: failed + problems.length, skipped, problems };
+}
+
+function countReport(path: string): TestSummary {
+  const counts = { passed: 0, failed: 0, skipped: 0, problems: [] as string[] };
+  let report: VitestReport;
+  try {
+    report = JSON.parse(readFileSync(path, "utf8")) as VitestReport;
+  } catch {
+    return { ...counts, problems: [`${path} is no complete JSON report: the run was cut off.`] };
+  }
+  for (const file of report.testResults) {
+    const statuses = file.assertionResults.map((result) => result.status);
+    const failedHere = statuses.filter((status) => status === "failed").length;
+    counts.passed += statuses.filter((status) => status === "passed").length;
+    counts.failed += failedHere;
+    counts.skipped += statuses.length - failedHere - statuses.filter((status) => status === "passed").length;
+    if (file.status === "failed" && failedHere === 0) counts.problems.push(`${file.name} failed outside of its tests.`);
+  }
+  return counts;
+}
