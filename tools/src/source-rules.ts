@@ -95,6 +95,7 @@ function typePositions(program: SyntaxNode): ReadonlySet<SyntaxNode> {
   const found = new Set<SyntaxNode>();
   walkSyntax(program, (node) => {
     const own = [node.key, node.type === "MemberExpression" && node.computed !== true ? node.property : undefined];
+    if (node.type === "ImportSpecifier") own.push(node.imported);
     if (node.type.startsWith("TS")) own.push(node.exprName, node.typeName, node.id);
     for (const part of own) if (isSyntaxNode(part) && (part === node.property || node.computed !== true)) found.add(part);
   });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The folder of the repository this file was compiled in (`tools/dist/`). */
+/** The folder of the repository; the same from `tools/src/` and from `tools/dist/`. */
 export const repositoryRoot = resolve(fileURLToPath(import.meta.url), "../../..");
 
 /** The fields of a `package.json` that the checks look at; all may be missing, because finding that is their job. */
