@@ -5,7 +5,7 @@
  * Plain JavaScript, because it runs before anything is installed or compiled. pnpm comes through `npx` for the install and from
  * `node_modules` afterwards; Corepack is not used, because it is not part of every Node installation.
  *
- *     node tools/run.mjs <build | check | test | bench | demo | summary> [arguments for it]
+ *     node tools/run.mjs <build | check | test | bench | demo | guarantees | summary> [arguments for it]
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ const installStamp = join(root, "node_modules/.halyard-install");
 /** What runs leave behind: `tests/` has one JSON report per vitest run, which `tools/src/test-summary.ts` adds up. */
 const reports = join(root, "halyard-report");
 
-const commands = { build, check, test, bench, demo, summary };
+const commands = { build, check, test, bench, demo, guarantees, summary };
 
 function main() {
   const [name = "", ...rest] = process.argv.slice(2);
@@ -71,6 +71,10 @@ function bench(options) {
 function demo(options) {
   // The demo's paths are meant from where the user typed the command; npm changes to the root before it runs a script.
   return build() || node([join(root, "examples/dist/demo/main.js"), ...options], process.env.INIT_CWD ?? root);
+}
+
+function guarantees(options) {
+  return build() || node(["tools/dist/cli/guarantees.js", ...options]);
 }
 
 function summary(options) {

@@ -100,6 +100,11 @@ describe("the shape of packages", () => {
     expect(checkPackageShape(root).join("\n")).toContain("src/index.ts must hold re-exports only");
   });
 
+  test("reports what a compiler left beside the sources", () => {
+    writeFileSync(join(root, "packages/backend-x/src/wire.js"), "");
+    expect(checkPackageShape(root)).toEqual(["packages/backend-x: src/wire.js: src/ holds sources only; delete it, the build goes to dist/."]);
+  });
+
   test("reports a file whose name says nothing", () => {
     writeFileSync(join(root, "packages/backend-x/src/utils.ts"), "export const answer = 42;\n");
     expect(checkPackageShape(root)).toEqual(["packages/backend-x: src/utils.ts: name the file after the one thing it explains."]);

@@ -27,6 +27,7 @@ const steps: Readonly<Record<string, Step>> = {
   changesets: () => checkChangesets(root, process.env.HALYARD_BASE || undefined),
   workflows: () => checkWorkflows(root),
   links: () => checkLinks(root),
+  guarantees: () => program(process.execPath, "tools/dist/cli/guarantees.js", "--check"),
 };
 
 const wanted = process.argv.slice(2);

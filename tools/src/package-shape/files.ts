@@ -18,6 +18,8 @@ export function checkFiles(workspace: Workspace, context: ShapeContext): readonl
   if (listFiles(at("test"), ".test.ts").length === 0) breaches.push("test/ has no *.test.ts file.");
   for (const path of listFiles(at("src"), ".ts"))
     if (emptyNames.test(basename(path))) breaches.push(`${relative(workspace.directory, path)}: name the file after the one thing it explains.`);
+  for (const path of listFiles(at("src"), ".js", ".js.map", ".d.ts"))
+    breaches.push(`${relative(workspace.directory, path)}: src/ holds sources only; delete it, the build goes to dist/.`);
   if (existsSync(at("src/index.ts"))) breaches.push(...checkIndex(at("src/index.ts")));
   return breaches;
 }
