@@ -45,6 +45,7 @@ function build() {
 }
 
 function check(options) {
+  rmSync(join(reports, "check.json"), { force: true });
   return build() || node(["tools/dist/cli/check.js", ...options]);
 }
 
