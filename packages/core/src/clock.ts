@@ -33,3 +33,43 @@ export const systemClock: Clock = {
 
 /** Uniform in [0, 1). */
 export const systemRandom = (): number => Math.random();
+
+/** Longest time that microtasks may keep the event loop from its sockets and timers. */
+const turnMsMax = 10;
+
+/**
+ * Watches how long the event loop has been kept waiting. A bus in memory does all its work in microtasks: two handlers that answer each other
+ * would otherwise starve every timer and socket of the process.
+ */
+export class Turn {
+  readonly #clock: Clock;
+  #startMs = 0;
+  #isMarked = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether the caller should let the event loop run before it goes on. */
+  isOverdue(): boolean {
+    if (this.#isMarked) return this.#clock.monotonicMs() - this.#startMs > turnMsMax;
+    this.#isMarked = true;
+    this.#startMs = this.#clock.monotonicMs();
+    setImmediate(this.#unmark);
+    return false;
+  }
+
+  /** Runs `run` in the event loop's next turn. */
+  defer(run: () => void): void {
+    setImmediate(run);
+  }
+
+  /** Resolves in the event loop's next turn. */
+  next(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  readonly #unmark = (): void => {
+    this.#isMarked = false;
+  };
+}

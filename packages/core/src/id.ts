@@ -37,14 +37,15 @@ const versionSeven = 55;
 export function createIdSource({ clock, random }: IdSourceOptions): () => string {
   const pool = new Uint16Array(random === undefined ? poolWords : wordsPerId);
   let next = pool.length;
-  let lastMs = -1;
+  let lastMs = 0;
   let counter = 0;
-  let time: readonly number[] = [];
+  let time = timeCodes(lastMs);
 
   return () => {
     const nowMs = clock.nowMs();
-    if (nowMs > lastMs) {
-      lastMs = Math.trunc(nowMs);
+    // A whole millisecond later: clocks may count fractions, ids do not.
+    if (nowMs >= lastMs + 1) {
+      lastMs = Math.floor(nowMs);
       counter = 0;
       time = timeCodes(lastMs);
     } else if (counter < counterMax) counter++;

@@ -1,0 +1,71 @@
+/**
+ * Flights that wait for a handler, in the order in which they may start: higher priority first, then arrival. With `ordered`, a flight never
+ * passes another of its key, and a key whose flight is not settled yet is left out.
+ */
+import type { Flight } from "./flight.ts";
+
+export class Backlog {
+  readonly #isOrdered: boolean;
+  /** Sorted; as long as all have one priority, pushing is appending. `#head` is the first that is not taken. */
+  #flights: Flight[] = [];
+  #head = 0;
+  readonly #busyKeys = new Set<string>();
+
+  constructor(isOrdered: boolean) {
+    this.#isOrdered = isOrdered;
+  }
+
+  get size(): number {
+    return this.#flights.length - this.#head;
+  }
+
+  push(flight: Flight): void {
+    const flights = this.#flights;
+    let index = flights.length;
+    while (index > this.#head && this.#mayPass(flight, flights[index - 1] as Flight)) index--; // head < index ≤ length
+    if (index === flights.length) flights.push(flight);
+    else flights.splice(index, 0, flight);
+  }
+
+  /** The next one that may start; its key is busy from now on. */
+  take(): Flight | undefined {
+    if (!this.#isOrdered) return this.#shift();
+    for (let index = this.#head; index < this.#flights.length; index++) {
+      const flight = this.#flights[index] as Flight; // index < length
+      const { key } = flight.message;
+      if (key !== undefined && this.#busyKeys.has(key)) continue;
+      if (key !== undefined) this.#busyKeys.add(key);
+      this.#flights.splice(index, 1);
+      return flight;
+    }
+    return undefined;
+  }
+
+  /** The flight is settled: the next of its key may start. */
+  free(flight: Flight): void {
+    if (this.#isOrdered && flight.message.key !== undefined) this.#busyKeys.delete(flight.message.key);
+  }
+
+  /** Takes all that wait. */
+  takeAll(): Flight[] {
+    const rest = this.#flights.slice(this.#head);
+    this.#flights = [];
+    this.#head = 0;
+    return rest;
+  }
+
+  #shift(): Flight | undefined {
+    if (this.#head >= this.#flights.length) return undefined;
+    const flight = this.#flights[this.#head++];
+    if (this.#head === this.#flights.length) {
+      this.#flights.length = 0;
+      this.#head = 0;
+    }
+    return flight;
+  }
+
+  #mayPass(flight: Flight, other: Flight): boolean {
+    if (flight.message.priority <= other.message.priority) return false;
+    return !(this.#isOrdered && flight.message.key !== undefined && flight.message.key === other.message.key);
+  }
+}

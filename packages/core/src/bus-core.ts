@@ -1,0 +1,507 @@
+/** What stands behind a `Bus`: it wires the keeper, the outbox and the subscriptions together, and tells listeners what they report. */
+import type { Bus } from "./bus.ts";
+import type { ResolvedBusOptions } from "./bus-options.ts";
+import { Turn } from "./clock.ts";
+import type { ConsumeLine, ConsumeObserver } from "./consume.ts";
+import { type DeadLettersParts, deadLettersOf, type GroupDeadLetters } from "./dead-letters.ts";
+import { type Deliveries, deliveriesFrom } from "./deliveries.ts";
+import { channels } from "./diagnostics.ts";
+import { Emitter } from "./emitter.ts";
+import type { PublishOptions } from "./envelope.ts";
+import { HalyardError } from "./errors.ts";
+import type { BusEvents } from "./events.ts";
+import type { Flight } from "./flight.ts";
+import { type ControlCall, GroupDefinitions, groupsOf } from "./groups.ts";
+import { type HistoryOptions, readHistory, readHistoryById } from "./history.ts";
+import { createIdSource } from "./id.ts";
+import { IdWindow } from "./id-window.ts";
+import { type Health, health, type Inspection, type InspectParts, inspect } from "./inspect.ts";
+import { loggableError } from "./logger.ts";
+import { ownHeaders } from "./message.ts";
+import { addConsumption, type ConsumeCounters, Metrics, type MetricsSnapshot, noConsumption } from "./metrics.ts";
+import { type HandleStep, handleChain, type PublishStep, publishChain } from "./middleware.ts";
+import { Outbox, type PublishReceipt } from "./outbox.ts";
+import { parsePattern, type TopicPattern } from "./pattern.ts";
+import { PatternTrie } from "./pattern-trie.ts";
+import { type PublishLine, publish, publishTo } from "./publish.ts";
+import { SessionKeeper } from "./session-keeper.ts";
+import type { BackendEvent, Session } from "./spi/backend.ts";
+import type { Capabilities } from "./spi/capabilities.ts";
+import type { Outcome, WireMessage } from "./spi/message.ts";
+import { type ResolvedSubscribeOptions, resolveSubscribeOptions, type SubscribeOptions } from "./subscribe-options.ts";
+import { RunningSubscription, type Subscription, type SubscriptionParts } from "./subscription.ts";
+import { Survivors } from "./survivors.ts";
+import { Ticker } from "./ticker.ts";
+import { assertGroupName } from "./topic.ts";
+import { validateReceived } from "./topics/topic-schemas.ts";
+import { asError, withDeadline } from "./waiting.ts";
+
+/** Ids that a live subscription remembers: some brokers hand a repeated publish to live subscribers twice. */
+const liveIdsMax = 2_048;
+const liveWindowMs = 60_000;
+
+export class BusCore {
+  readonly namespace: string;
+  readonly backend: string;
+  readonly groups: Bus["groups"];
+  readonly #options: ResolvedBusOptions;
+  readonly #emitter: Emitter<BusEvents>;
+  readonly #metrics = new Metrics();
+  readonly #ticker: Ticker;
+  readonly #turn: Turn;
+  readonly #keeper: SessionKeeper;
+  readonly #outbox: Outbox;
+  readonly #line: PublishLine;
+  readonly #publishMiddleware: PublishStep | undefined;
+  readonly #subscriptions = new Set<RunningSubscription>();
+  readonly #definitions = new GroupDefinitions();
+  readonly #survivors = new Survivors();
+  readonly #stopListening: (() => void)[] = [];
+  #capabilities: Capabilities | undefined;
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedBusOptions) {
+    const { clock, limits, backend, random } = options;
+    this.#options = options;
+    this.namespace = options.namespace;
+    this.backend = backend.name;
+    this.#emitter = new Emitter<BusEvents>((error, event) => options.logger.error({ event, error: loggableError(error) }, "A listener of the bus failed."));
+    this.#ticker = new Ticker(clock);
+    this.#turn = new Turn(clock);
+    const nextId = idSource(options);
+    this.#keeper = new SessionKeeper({
+      backend,
+      clock,
+      random,
+      connectTimeoutMs: limits.connectTimeoutMs,
+      startTimeoutMs: limits.startTimeoutMs,
+      host: { namespace: options.namespace, clientName: nextId(clock.nowMs()), clock, random, report: (event) => this.#onBackendEvent(event) },
+      onConnected: (session, isFirst) => this.#onConnected(session, isFirst),
+      onLost: (error) => this.#onLost(error),
+      onConnectFailed: (error, attempt) => this.#onConnectFailed(error, attempt),
+    });
+    this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, turn: this.#turn, limits, observer: this.#outboxObserver() });
+    this.#line = {
+      schemas: options.topics?.schemas,
+      encoding: options.encoding,
+      source: options.source,
+      timeoutMs: limits.publishTimeoutMs,
+      outbox: this.#outbox,
+      nowMs: () => clock.nowMs(),
+      nextId,
+      capabilities: () => this.#capabilities,
+      isClosed: () => this.#isClosed,
+      plain: { target: undefined, isFresh: true, wantsPosition: false, timeoutMs: limits.publishTimeoutMs, signal: undefined },
+    };
+    this.#publishMiddleware = publishChain(options.middleware, ({ topic, payload, options: given }) => publishTo(this.#line, undefined, topic, payload, given));
+    this.groups = groupsOf(this.#call, this.#definitions);
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#keeper.start(this.#options.signal);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    for (const signal of this.#options.closeOnSignals) this.#closeOn(signal);
+  }
+
+  // ── Publishing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+    return publish(this.#line, this.#publishMiddleware, topic, payload, options);
+  }
+
+  async publishBatch(
+    items: readonly { readonly topic: string; readonly payload: unknown; readonly options?: PublishOptions }[],
+  ): Promise<readonly PublishReceipt[]> {
+    const results = await Promise.allSettled(items.map(({ topic, payload, options }) => this.publish(topic, payload, options)));
+    const receipts: PublishReceipt[] = [];
+    for (const result of results) if (result.status === "fulfilled") receipts.push(result.value);
+    if (receipts.length === results.length) return receipts;
+    const failures = results.filter((result) => result.status === "rejected");
+    throw new HalyardError("BATCH_INCOMPLETE", `${failures.length} of ${items.length} messages were not accepted: ${asError(failures[0]?.reason).message}`, {
+      cause: failures[0]?.reason,
+      details: { results: results.map((result) => (result.status === "fulfilled" ? { receipt: result.value } : { error: result.reason })) },
+    });
+  }
+
+  async send(group: string, topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+    assertGroupName(group);
+    const chain = publishChain(this.#options.middleware, (draft) => publishTo(this.#line, { group }, draft.topic, draft.payload, draft.options));
+    return chain === undefined ? publishTo(this.#line, { group }, topic, payload, options) : chain({ topic, payload, options: options ?? {} });
+  }
+
+  /** What a handler publishes belongs to the conversation of the message that it handles. */
+  #publishFrom(cause: WireMessage, topic: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+    return this.publish(topic, payload, { correlationId: cause.correlationId ?? cause.id, causationId: cause.id, ...options });
+  }
+
+  async #publishLetter(group: string, letter: WireMessage): Promise<void> {
+    await this.#outbox.add(letter, {
+      target: { deadLetters: group },
+      isFresh: false,
+      wantsPosition: false,
+      timeoutMs: this.#options.limits.publishTimeoutMs,
+      signal: undefined,
+    });
+  }
+
+  // ── Subscribing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async subscribe(pattern: string | readonly string[], options: SubscribeOptions | HandleStep, handler?: HandleStep): Promise<Subscription> {
+    const [given, handle] = typeof options === "function" ? [{}, options] : [options, handler];
+    if (typeof handle !== "function")
+      throw new HalyardError("INVALID_OPTIONS", "subscribe needs a handler: subscribe(pattern, handler) or subscribe(pattern, options, handler).");
+    this.#assertOpen();
+    const patterns = patternsOf(pattern);
+    const resolved = resolveSubscribeOptions(given, this.#options.retry);
+    if (resolved.signal?.aborted) throw new HalyardError("ABORTED", "The subscription's signal had aborted already.");
+    const counters = noConsumption();
+    const line = this.#consumeLine(patterns, resolved, counters, handle);
+    const subscription = new RunningSubscription(patterns, resolved, line, counters, this.#subscriptionParts(counters));
+    if (resolved.group !== undefined) this.#definitions.join(resolved.group, subscription.patterns);
+    this.#subscriptions.add(subscription);
+    const close = (): void => void subscription.close();
+    resolved.signal?.addEventListener("abort", close, { once: true });
+    void subscription.ended.then(() => resolved.signal?.removeEventListener("abort", close));
+    try {
+      await subscription.start();
+    } catch (error) {
+      await subscription.close();
+      throw error;
+    }
+    return subscription;
+  }
+
+  deliveries(pattern: string | readonly string[], options: SubscribeOptions = {}): Deliveries {
+    const inFlightMax = options.inFlightMax ?? options.concurrency ?? 1;
+    return deliveriesFrom((handler) => this.subscribe(pattern, { concurrency: inFlightMax, inFlightMax, ...options }, handler));
+  }
+
+  #consumeLine(patterns: readonly TopicPattern[], options: ResolvedSubscribeOptions, counters: ConsumeCounters, handler: HandleStep): ConsumeLine {
+    const { clock, encoding, topics, random, middleware } = this.#options;
+    const schemas = topics?.schemas;
+    return {
+      group: options.group,
+      matches: matcherOf(patterns),
+      encoding,
+      validate: schemas === undefined ? undefined : (topic, payload) => validateReceived(schemas, topic, payload),
+      handle: handleChain(middleware, handler),
+      retry: options.retry,
+      retriesInPlace: options.group === undefined || options.ordered,
+      inPlaceMsMax: options.inPlaceMsMax,
+      letterGroup: options.letterGroup,
+      deadLettersExpired: options.deadLettersExpired,
+      messageTtlMs: options.messageTtlMs,
+      isRepeat: this.#repeatCheck(options),
+      survived: (id) => this.#survivors.of(id),
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      random,
+      observer: this.#consumeObserver(counters),
+    };
+  }
+
+  /** Live: what came already. Group with `dedup`: what was handled already, remembered when it is settled. */
+  #repeatCheck({ group, dedup }: ResolvedSubscribeOptions): ConsumeLine["isRepeat"] {
+    const { clock } = this.#options;
+    if (group === undefined) {
+      const seen = new IdWindow(clock, { windowMs: liveWindowMs, idsMax: liveIdsMax });
+      return ({ message, attempt }) => {
+        if (attempt > 1) return false;
+        if (seen.has(message.id)) return true;
+        seen.add(message.id);
+        return false;
+      };
+    }
+    if (dedup === undefined) return undefined;
+    const handled = this.#handledIds(group, dedup);
+    return ({ message, attempt, deliveries }) =>
+      attempt === 1 && deliveries === 1 && message.headers[ownHeaders.redriven] === undefined && handled.has(message.id);
+  }
+
+  readonly #handled = new Map<string, IdWindow>();
+
+  /** One window a group, shared by its members on this bus. */
+  #handledIds(group: string, dedup: { readonly windowMs: number; readonly idsMax: number }): IdWindow {
+    let window = this.#handled.get(group);
+    if (window === undefined) {
+      window = new IdWindow(this.#options.clock, dedup);
+      this.#handled.set(group, window);
+    }
+    return window;
+  }
+
+  #subscriptionParts(counters: ConsumeCounters): SubscriptionParts {
+    const { clock, random, logger, limits } = this.#options;
+    return {
+      keeper: this.#keeper,
+      clock,
+      random,
+      ticker: this.#ticker,
+      turn: this.#turn,
+      survivors: this.#survivors,
+      logger,
+      requestTimeoutMs: limits.requestTimeoutMs,
+      closeTimeoutMs: limits.closeTimeoutMs,
+      publishFrom: (message, topic, payload, options) => this.#publishFrom(message, topic, payload, options),
+      publishLetter: (group, letter) => this.#publishLetter(group, letter),
+      handlerMs: (durationMs) => this.#metrics.handlerLatency.record(durationMs),
+      warn: (text, error) => this.#warn(text, error),
+      leaseLost: (flight) => this.#emitter.emit("lease-loss", about(flight)),
+      gap: (patterns, count) => {
+        counters.missed += count ?? 0;
+        this.#emitter.emit("gap", { patterns, count });
+      },
+      settled: (flight, outcome) => this.#onSettled(flight, outcome),
+      ended: (subscription, error) => this.#onEnded(subscription, error),
+    };
+  }
+
+  #consumeObserver(counters: ConsumeCounters): ConsumeObserver {
+    const emitter = this.#emitter;
+    return {
+      expired: (flight) => {
+        counters.expired++;
+        if (emitter.hasListeners("message-drop")) emitter.emit("message-drop", { ...about(flight), reason: "expired", error: undefined });
+      },
+      unmatched: () => {
+        counters.unmatched++;
+      },
+      duplicate: (flight) => {
+        counters.duplicates++;
+        if (emitter.hasListeners("message-drop")) emitter.emit("message-drop", { ...about(flight), reason: "duplicate", error: undefined });
+      },
+      started: (flight) => {
+        if (channels.process.hasSubscribers) channels.process.publish(about(flight));
+      },
+      handled: (flight) => {
+        counters.handled++;
+        if (channels.processed.hasSubscribers) channels.processed.publish(about(flight));
+      },
+      failed: (flight, error) => {
+        counters.failed++;
+        if (channels.processed.hasSubscribers) channels.processed.publish({ ...about(flight), error });
+        if (emitter.hasListeners("handler-failure")) emitter.emit("handler-failure", { ...about(flight), error });
+        this.#options.logger.warn({ ...about(flight), error: loggableError(error) }, "A handler failed.");
+      },
+      retrying: (flight, delayMs, error) => {
+        counters.retried++;
+        if (channels.retry.hasSubscribers) channels.retry.publish({ ...about(flight), delayMs, error });
+        if (emitter.hasListeners("retry")) emitter.emit("retry", { ...about(flight), delayMs, error });
+      },
+      deadLettering: (flight, reason, error) => {
+        counters.deadLettered++;
+        if (channels.deadLetter.hasSubscribers) channels.deadLetter.publish({ ...about(flight), reason, error });
+        if (emitter.hasListeners("dead-letter")) emitter.emit("dead-letter", { ...about(flight), reason, error });
+        this.#options.logger.error({ ...about(flight), reason, error: loggableError(error) }, "A message became a dead letter.");
+      },
+      dropped: (flight, error) => {
+        if (emitter.hasListeners("message-drop")) emitter.emit("message-drop", { ...about(flight), reason: "failed", error });
+        this.#options.logger.error({ ...about(flight), error: loggableError(error) }, "A message failed for good and was dropped, as the subscription asks.");
+      },
+    };
+  }
+
+  #onSettled(flight: Flight, outcome: Outcome): void {
+    if (channels.settle.hasSubscribers) channels.settle.publish({ ...about(flight), outcome: outcome.type });
+    if (outcome.type === "ack" && flight.group !== undefined) this.#handled.get(flight.group)?.add(flight.message.id);
+  }
+
+  #onEnded(subscription: RunningSubscription, error: HalyardError | undefined): void {
+    if (!this.#subscriptions.delete(subscription)) return;
+    addConsumption(this.#metrics.closedConsumption, subscription.counters);
+    if (subscription.group !== undefined) this.#definitions.leave(subscription.group);
+    if (error !== undefined) this.#emitter.emit("subscription-stop", { patterns: subscription.patterns, group: subscription.group, error });
+  }
+
+  // ── Control plane ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #call: ControlCall = async (what, run) => {
+    this.#assertOpen();
+    const { clock, limits } = this.#options;
+    return withDeadline(clock, limits.requestTimeoutMs, what, async (signal) => run(await this.#keeper.session(signal), signal));
+  };
+
+  /** A walk may take long as a whole: only finding a session has a deadline. */
+  readonly #walk: DeadLettersParts["walk"] = async (_what, run) => {
+    const session = await this.#call("Finding a connection", async (found) => found);
+    return run(session, new AbortController().signal);
+  };
+
+  deadLetters(group: string): GroupDeadLetters {
+    assertGroupName(group);
+    return deadLettersOf(group, {
+      encoding: this.#options.encoding,
+      carriesValues: () => this.#capabilities?.carriesValues ?? false,
+      call: this.#call,
+      walk: this.#walk,
+    });
+  }
+
+  history(pattern: string | readonly string[], options: HistoryOptions = {}): ReturnType<typeof readHistory> {
+    return readHistory(this.#call, this.#options.encoding, patternsOf(pattern), options);
+  }
+
+  historyById(ids: readonly string[]): ReturnType<typeof readHistoryById> {
+    return readHistoryById(this.#call, this.#options.encoding, ids);
+  }
+
+  inspect(): Promise<Inspection> {
+    return inspect(this.#inspectParts());
+  }
+
+  health({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<Health> {
+    return health(this.#inspectParts(), timeoutMs);
+  }
+
+  metrics(): MetricsSnapshot {
+    const living = Array.from(this.#subscriptions, ({ counters }) => counters);
+    return this.#metrics.snapshot(living, Math.max(0, this.#keeper.sessions - 1), this.#outbox.size);
+  }
+
+  on<Event extends keyof BusEvents>(event: Event, listener: (value: BusEvents[Event]) => unknown): () => void {
+    return this.#emitter.on(event, listener);
+  }
+
+  #inspectParts(): InspectParts {
+    return {
+      namespace: this.namespace,
+      backend: this.backend,
+      keeper: this.#keeper,
+      clock: this.#options.clock,
+      call: this.#call,
+      subscriptions: () => this.#subscriptions,
+      publishing: () => this.#outbox.size,
+    };
+  }
+
+  // ── What the connection reports ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onConnected(session: Session, isFirst: boolean): void {
+    this.#capabilities = session.capabilities;
+    this.#emitter.emit("connection-open", { isFirst });
+    this.#options.logger.info({ backend: this.backend, namespace: this.namespace }, isFirst ? "Connected." : "Connected again.");
+    this.#outbox.wake();
+  }
+
+  #onLost(error: Error): void {
+    this.#emitter.emit("connection-loss", { error });
+    this.#options.logger.warn({ backend: this.backend, error: loggableError(error) }, "The connection was lost; connecting again.");
+  }
+
+  #onConnectFailed(error: Error, attempt: number): void {
+    this.#emitter.emit("connection-failure", { error, attempt });
+    this.#options.logger.warn({ backend: this.backend, attempt, error: loggableError(error) }, "Connecting failed; it is tried again.");
+  }
+
+  #onBackendEvent(event: BackendEvent): void {
+    if (event.type === "warning") this.#warn(event.text, undefined);
+    else if (event.type === "recreated") this.#emitter.emit("recreation", { what: event.what, lost: event.lost });
+    else if (event.type === "gap") this.#onGap(event);
+    else this.#emitter.emit(event.type === "blocked" ? "publish-block" : "publish-unblock", { reason: event.reason });
+  }
+
+  #onGap(event: Extract<BackendEvent, { type: "gap" }>): void {
+    for (const subscription of this.#subscriptions) {
+      if (subscription.source !== event.subscription) continue;
+      subscription.counters.missed += event.count ?? 0;
+      this.#emitter.emit("gap", { patterns: subscription.patterns, count: event.count });
+    }
+  }
+
+  #warn(text: string, error: Error | undefined): void {
+    this.#emitter.emit("warning", { text, error });
+    this.#options.logger.warn(error === undefined ? {} : { error: loggableError(error) }, text);
+  }
+
+  #outboxObserver(): ConstructorParameters<typeof Outbox>[0]["observer"] {
+    const { publish: counters, publishLatency } = this.#metrics;
+    return {
+      accepted: (count, startMs, nowMs) => {
+        counters.published += count;
+        for (let index = 0; index < count; index++) publishLatency.record(nowMs - startMs);
+      },
+      failed: () => {
+        counters.publishFailed++;
+      },
+      repeated: (count) => {
+        counters.publishRepeated += count;
+      },
+    };
+  }
+
+  // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  close({ timeoutMs = this.#options.limits.closeTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#drain(timeoutMs);
+    return this.#closing;
+  }
+
+  /** Handlers first, for they may still publish; then what they published; then the connection. */
+  async #drain(timeoutMs: number): Promise<void> {
+    const untilMs = this.#options.clock.monotonicMs() + timeoutMs;
+    for (const stop of this.#stopListening) stop();
+    await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.close({ timeoutMs })));
+    await this.#outbox.drain(Math.max(1, untilMs - this.#options.clock.monotonicMs()));
+    this.#isClosed = true;
+    this.#outbox.close();
+    await this.#keeper.close();
+    this.#ticker.close();
+    this.#emitter.removeAll();
+  }
+
+  #closeOn(signal: NodeJS.Signals): void {
+    const onSignal = (): void => {
+      this.#options.logger.info({ signal }, "Closing on a signal.");
+      // Whoever closes on a signal wants to end by it: once drained, the signal is sent again, to whatever handles it without us.
+      void this.close().finally(() => process.kill(process.pid, signal));
+    };
+    process.once(signal, onSignal);
+    this.#stopListening.push(() => process.removeListener(signal, onSignal));
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed || this.#closing !== undefined) throw new HalyardError("CLOSED", "The bus is closed.");
+  }
+}
+
+function patternsOf(pattern: string | readonly string[]): readonly TopicPattern[] {
+  const list = typeof pattern === "string" ? [pattern] : pattern;
+  if (!Array.isArray(list) || list.length === 0) throw new HalyardError("INVALID_PATTERN", "Give a pattern, or a list of at least one.");
+  return [...new Set(list)].map(parsePattern);
+}
+
+/** Above so many patterns a trie is faster than asking one after the other. */
+const trieFrom = 8;
+
+function matcherOf(patterns: readonly TopicPattern[]): (topic: string) => boolean {
+  const [only] = patterns;
+  if (only !== undefined && patterns.length === 1) return (topic) => only.matches(topic);
+  if (patterns.length < trieFrom) return (topic) => patterns.some((pattern) => pattern.matches(topic));
+  const trie = new PatternTrie<true>();
+  for (const pattern of patterns) trie.add(pattern, true);
+  return (topic) => trie.match(topic).size > 0;
+}
+
+function about({ message, attempt, group }: Flight): {
+  readonly id: string;
+  readonly topic: string;
+  readonly group: string | undefined;
+  readonly attempt: number;
+} {
+  return { id: message.id, topic: message.topic, group, attempt };
+}
+
+/** The id and the message's time come from one reading of the clock. */
+function idSource({ idRandom }: ResolvedBusOptions): (nowMs: number) => string {
+  let currentMs = 0;
+  const next = createIdSource({ clock: { nowMs: () => currentMs }, random: idRandom });
+  return (nowMs) => {
+    currentMs = nowMs;
+    return next();
+  };
+}

@@ -1,0 +1,95 @@
+/** `for await (const delivery of bus.deliveries(…))`: the same subscription, for those who settle by hand. */
+import type { HandlerContext } from "./context.ts";
+import type { Flight } from "./flight.ts";
+import type { Message } from "./message.ts";
+import type { HandleStep } from "./middleware.ts";
+import type { Subscription } from "./subscription.ts";
+import { type Deferred, deferred } from "./waiting.ts";
+
+/** A message whose fate you decide, once; later calls do nothing. Undecided after `handlerTimeoutMs`, it is retried like a handler that hangs. */
+export interface ManualDelivery<Payload = unknown, Topic extends string = string> {
+  readonly message: Message<Payload, Topic>;
+  readonly context: HandlerContext;
+  /** Handled. */
+  ack(): void;
+  /** Failed: comes again with the next attempt, or becomes a dead letter after the last. */
+  retry(options?: { readonly delayMs?: number; readonly error?: unknown }): void;
+  /** Not tried: back to the group, same attempt. */
+  release(): void;
+  deadLetter(reason: string): void;
+}
+
+export interface Deliveries<Payload = unknown, Topic extends string = string> extends AsyncIterableIterator<ManualDelivery<Payload, Topic>> {
+  /** Ends the subscription; what is not settled is given back. */
+  return(): Promise<IteratorResult<ManualDelivery<Payload, Topic>, undefined>>;
+}
+
+/** Turns a subscription inside out: its handler parks each delivery here and waits until it is settled. */
+export function deliveriesFrom(subscribe: (handler: HandleStep) => Promise<Subscription>): Deliveries {
+  const parked: ManualDelivery[] = [];
+  let wanted: Deferred<void> | undefined;
+  let subscription: Promise<Subscription> | undefined;
+  let isOver = false;
+  const open = new Set<Deferred<void>>();
+
+  const wake = (): void => {
+    wanted?.resolve();
+    wanted = undefined;
+  };
+  const park: HandleStep = (message, context) => {
+    const end = deferred<void>();
+    open.add(end);
+    const settle = (wish?: Flight["wish"]): void => {
+      if (!open.delete(end)) return;
+      if (wish !== undefined) (context as Flight).wish = wish; // contexts are flights: only core makes them
+      end.resolve();
+    };
+    context.signal.addEventListener("abort", () => settle({ type: "release" }), { once: true });
+    parked.push({
+      message,
+      context,
+      ack: () => settle(),
+      retry: (options = {}) => settle({ type: "retry", delayMs: options.delayMs, error: options.error }),
+      release: () => settle({ type: "release" }),
+      deadLetter: (reason) => settle({ type: "dead-letter", reason }),
+    });
+    wake();
+    return end.promise;
+  };
+  const start = (): Promise<Subscription> => {
+    subscription ??= subscribe(park).then((running) => {
+      void running.ended.then(() => {
+        isOver = true;
+        wake();
+      });
+      return running;
+    });
+    return subscription;
+  };
+
+  const iterator: Deliveries = {
+    async next() {
+      const running = await start();
+      for (;;) {
+        const delivery = parked.shift();
+        if (delivery !== undefined) return { done: false, value: delivery };
+        if (isOver) {
+          const error = await running.ended;
+          if (error !== undefined) throw error;
+          return { done: true, value: undefined };
+        }
+        wanted ??= deferred();
+        await wanted.promise;
+      }
+    },
+    async return() {
+      for (const delivery of parked.splice(0)) delivery.release();
+      // Whoever leaves the loop without settling has not handled the message: it must come again.
+      const closing = subscription?.then((running) => running.close({ timeoutMs: 1 }));
+      await closing;
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}

@@ -1,0 +1,423 @@
+/**
+ * Where messages wait until the broker has accepted them. What is published in one turn leaves in one batch at the end of that turn: batching
+ * never waits on a timer, and a lone publish leaves at once. Batches are pipelined. An entry is in exactly one place: `waiting` (to be sent),
+ * `held` (the broker said wait) or a batch in flight.
+ *
+ * When a session ends, what was in flight has an unknown outcome: it goes back to its place in `waiting` and is repeated under the same id on
+ * the next session, until its own deadline. The broker's dedup makes that one message.
+ */
+import type { Clock, Turn } from "./clock.ts";
+import { HalyardError, isHalyardError } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+import type { SessionKeeper } from "./session-keeper.ts";
+import type { PublishRequest, PublishStatus, Session } from "./spi/backend.ts";
+import type { WireMessage } from "./spi/message.ts";
+import type { Ticker } from "./ticker.ts";
+import { asError, type Deferred, deferred } from "./waiting.ts";
+
+/** Most messages and bytes that one call of `Session.publish` carries. */
+const batchMessagesMax = 512;
+const batchBytesMax = 1024 * 1024;
+/** Most messages that are sent and not yet answered. */
+const inFlightMessagesMax = 4_096;
+const holdDelayMsMin = 20;
+const holdDelayMsMax = 1_000;
+
+export interface PublishReceipt {
+  readonly id: string;
+  /** The broker had this id already, and stored nothing new. */
+  readonly duplicate: boolean;
+  /** The broker's position of the message, where `position: true` was asked and the broker has one. */
+  readonly position: string | undefined;
+}
+
+export type Target = NonNullable<PublishRequest["target"]>;
+
+export interface OutgoingOptions {
+  readonly target: Target | undefined;
+  /** Core made the id: no broker can have seen it. */
+  readonly isFresh: boolean;
+  readonly wantsPosition: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+type State = "waiting" | "flying" | "held" | "done";
+
+/** One message on its way. The promise's own functions are kept, so that a publish costs one promise and one object. */
+class Outgoing {
+  readonly message: WireMessage;
+  readonly options: OutgoingOptions;
+  readonly order: number;
+  readonly startMs: number;
+  readonly deadlineMs: number;
+  readonly bytes: number;
+  state: State = "waiting";
+  isFirstSend: boolean;
+  /** Perhaps stored: some earlier sending has an unknown outcome. */
+  isUnknown = false;
+  lastError: Error | undefined = undefined;
+  resolve: ((receipt: PublishReceipt) => void) | undefined = undefined;
+  reject: ((error: Error) => void) | undefined = undefined;
+  onAbort: (() => void) | undefined = undefined;
+
+  constructor(message: WireMessage, options: OutgoingOptions, order: number, startMs: number) {
+    this.message = message;
+    this.options = options;
+    this.order = order;
+    this.startMs = startMs;
+    this.deadlineMs = startMs + options.timeoutMs;
+    this.bytes = message.body.byteLength + 256;
+    this.isFirstSend = options.isFresh;
+  }
+}
+
+export interface OutboxObserver {
+  accepted(count: number, startMs: number, nowMs: number): void;
+  failed(message: WireMessage, error: Error): void;
+  repeated(count: number): void;
+}
+
+export class Outbox {
+  readonly #keeper: SessionKeeper;
+  readonly #clock: Clock;
+  readonly #ticker: Ticker;
+  readonly #turn: Turn;
+  readonly #limits: Limits;
+  readonly #observer: OutboxObserver;
+  readonly #abort = new AbortController();
+  #waiting: Outgoing[] = [];
+  #held: Outgoing[] = [];
+  readonly #heldRoutes = new Map<string, number>();
+  readonly #flying = new Set<readonly Outgoing[]>();
+  #flyingCount = 0;
+  #count = 0;
+  #bytes = 0;
+  #order = 0;
+  #isFlushPlanned = false;
+  #turnMs = 0;
+  /** No entry has an earlier deadline. */
+  #deadlineMsMin = Number.POSITIVE_INFINITY;
+  #holdDelayMs = holdDelayMsMin;
+  #cancelHold: (() => void) | undefined;
+  #idle: Deferred<void> | undefined;
+
+  constructor(parts: { keeper: SessionKeeper; clock: Clock; ticker: Ticker; turn: Turn; limits: Limits; observer: OutboxObserver }) {
+    this.#keeper = parts.keeper;
+    this.#clock = parts.clock;
+    this.#ticker = parts.ticker;
+    this.#turn = parts.turn;
+    this.#limits = parts.limits;
+    this.#observer = parts.observer;
+  }
+
+  /** Messages and bytes that are not accepted yet. */
+  get size(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#count, bytes: this.#bytes };
+  }
+
+  /** Resolves when the broker has accepted; rejects when it never will or the deadline has passed. */
+  add(message: WireMessage, options: OutgoingOptions): Promise<PublishReceipt> {
+    const bytes = message.body.byteLength;
+    if (this.#count >= this.#limits.publishMessagesMax || this.#bytes + bytes > this.#limits.publishBytesMax) return Promise.reject(this.#full());
+    if (options.signal?.aborted)
+      return Promise.reject(new HalyardError("ABORTED", "The publish was aborted before it was sent.", { cause: options.signal.reason }));
+    if (!this.#isFlushPlanned) this.#planFlush();
+    const entry = new Outgoing(message, options, this.#order++, this.#turnMs);
+    this.#count++;
+    this.#bytes += entry.bytes;
+    if (entry.deadlineMs < this.#deadlineMsMin) this.#deadlineMsMin = entry.deadlineMs;
+    if (this.#heldRoutes.size > 0 && this.#heldRoutes.has(routeOf(entry))) this.#hold(entry);
+    else this.#waiting.push(entry);
+    if (options.signal !== undefined) this.#watchSignal(entry, options.signal);
+    return new Promise((resolve, reject) => {
+      entry.resolve = resolve;
+      entry.reject = reject;
+    });
+  }
+
+  /** The keeper has a new session: send what waits. */
+  wake(): void {
+    if (this.#waiting.length > 0 && !this.#isFlushPlanned) this.#planFlush();
+  }
+
+  /** Resolves when nothing is left, or `false` after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<boolean> {
+    if (this.#count === 0) return true;
+    this.#idle ??= deferred();
+    let cancel: () => void = () => undefined;
+    const late = new Promise<false>((resolve) => {
+      cancel = this.#clock.after(timeoutMs, () => resolve(false));
+    });
+    const isEmpty = await Promise.race([this.#idle.promise.then(() => true), late]);
+    cancel();
+    return isEmpty;
+  }
+
+  /** Rejects what is left. */
+  close(): void {
+    const rest = [...this.#waiting, ...this.#held, ...[...this.#flying].flat()];
+    this.#cancelHold?.();
+    for (const entry of rest) this.#fail(entry, closedError(entry));
+    this.#abort.abort();
+  }
+
+  #planFlush(): void {
+    this.#isFlushPlanned = true;
+    this.#turnMs = this.#clock.monotonicMs();
+    this.#ticker.add(this.#watchDeadlines);
+    // Runs when the turn's microtasks are through: all loops that one acceptance woke have published again by then.
+    if (this.#turn.isOverdue()) this.#turn.defer(this.#flush);
+    else process.nextTick(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushPlanned = false;
+    const session = this.#keeper.current;
+    if (session === undefined) return;
+    const waiting = this.#waiting;
+    let from = 0;
+    while (from < waiting.length && this.#flyingCount < inFlightMessagesMax) {
+      const batch = takeBatch(waiting, from);
+      from += batch.taken;
+      if (batch.entries.length > 0) void this.#send(session, batch.entries);
+    }
+    this.#waiting = from >= waiting.length ? [] : waiting.slice(from);
+  };
+
+  async #send(session: Session, batch: readonly Outgoing[]): Promise<void> {
+    const first = batch[0] as Outgoing; // batches are never empty
+    const messages = new Array<WireMessage>(batch.length);
+    for (let index = 0; index < batch.length; index++) {
+      const entry = batch[index] as Outgoing; // index < length
+      entry.state = "flying";
+      messages[index] = entry.message;
+    }
+    this.#flying.add(batch);
+    this.#flyingCount += batch.length;
+    let statuses: readonly PublishStatus[] | undefined;
+    let lost: Error | undefined;
+    try {
+      const { target, wantsPosition } = first.options;
+      statuses = await session.publish(messages, { signal: this.#abort.signal, target, positions: wantsPosition, isFirstSend: first.isFirstSend });
+    } catch (thrown) {
+      lost = asError(thrown);
+    }
+    this.#flying.delete(batch);
+    this.#flyingCount -= batch.length;
+    if (lost !== undefined) this.#repeatAll(session, batch, lost);
+    else if (statuses === undefined) this.#acceptAll(batch);
+    else this.#applyAll(batch, statuses);
+    if (this.#waiting.length > 0 && !this.#isFlushPlanned) this.#planFlush();
+  }
+
+  #acceptAll(batch: readonly Outgoing[]): void {
+    let accepted = 0;
+    let startMs = 0;
+    for (const entry of batch) {
+      if (entry.state === "done") continue;
+      accepted++;
+      startMs = entry.startMs;
+      this.#accept(entry, undefined);
+    }
+    if (accepted > 0) this.#observer.accepted(accepted, startMs, this.#clock.monotonicMs());
+    this.#holdDelayMs = holdDelayMsMin;
+  }
+
+  #applyAll(batch: readonly Outgoing[], statuses: readonly PublishStatus[]): void {
+    for (const [index, entry] of batch.entries()) {
+      const status: PublishStatus = statuses[index] ?? {
+        status: "unknown",
+        error: new HalyardError("BACKEND_FAILED", "The backend gave no status for this message."),
+      };
+      if (entry.state === "done") continue;
+      if (status.status === "accepted") {
+        this.#observer.accepted(1, entry.startMs, this.#clock.monotonicMs());
+        this.#accept(entry, status);
+        continue;
+      }
+      entry.lastError = status.error;
+      if (status.status === "unknown") {
+        entry.isUnknown = true;
+        entry.isFirstSend = false;
+        this.#hold(entry);
+      } else if (isHalyardError(status.error) && status.error.retryable) this.#hold(entry);
+      else
+        this.#fail(
+          entry,
+          isHalyardError(status.error)
+            ? status.error
+            : new HalyardError("PUBLISH_REFUSED", `The broker refused the message: ${status.error.message}`, { cause: status.error }),
+        );
+    }
+  }
+
+  /** The session ended under the batch: each message may be stored or not. */
+  #repeatAll(session: Session, batch: readonly Outgoing[], error: Error): void {
+    const again = batch.filter((entry) => entry.state !== "done");
+    for (const entry of again) {
+      entry.state = "waiting";
+      entry.isUnknown = true;
+      entry.isFirstSend = false;
+      entry.lastError = error;
+    }
+    this.#observer.repeated(again.length);
+    this.#waiting = inOrder(again, this.#waiting);
+    this.#keeper.discard(session, error);
+  }
+
+  /** The broker says wait. What follows on the same route waits behind it, so that order is kept; other routes flow. */
+  #hold(entry: Outgoing): void {
+    entry.state = "held";
+    this.#held.push(entry);
+    const route = routeOf(entry);
+    this.#heldRoutes.set(route, (this.#heldRoutes.get(route) ?? 0) + 1);
+    if (this.#cancelHold !== undefined) return;
+    this.#cancelHold = this.#clock.after(this.#holdDelayMs, this.#unhold);
+    this.#holdDelayMs = Math.min(holdDelayMsMax, this.#holdDelayMs * 2);
+  }
+
+  readonly #unhold = (): void => {
+    this.#cancelHold = undefined;
+    const held = this.#held.filter((entry) => entry.state !== "done");
+    this.#held = [];
+    this.#heldRoutes.clear();
+    for (const entry of held) entry.state = "waiting";
+    this.#waiting = inOrder(held, this.#waiting);
+    this.wake();
+  };
+
+  #accept(entry: Outgoing, status: { readonly position?: string | undefined; readonly duplicate?: boolean | undefined } | undefined): void {
+    this.#forget(entry);
+    // A duplicate of our own earlier sending is no duplicate for the caller.
+    const duplicate = status?.duplicate === true && !entry.isUnknown;
+    entry.resolve?.({ id: entry.message.id, duplicate, position: status?.position });
+  }
+
+  #fail(entry: Outgoing, error: Error): void {
+    if (entry.state === "done") return;
+    this.#forget(entry);
+    this.#observer.failed(entry.message, error);
+    entry.reject?.(error);
+  }
+
+  #forget(entry: Outgoing): void {
+    entry.state = "done";
+    this.#count--;
+    this.#bytes -= entry.bytes;
+    if (entry.onAbort !== undefined) entry.options.signal?.removeEventListener("abort", entry.onAbort);
+    if (this.#count === 0 && this.#idle !== undefined) {
+      this.#idle.resolve();
+      this.#idle = undefined;
+    }
+  }
+
+  #watchSignal(entry: Outgoing, signal: AbortSignal): void {
+    entry.onAbort = () => {
+      const what =
+        entry.state === "flying" || entry.isUnknown
+          ? "The publish was aborted; the message may be stored."
+          : "The publish was aborted; the message was not stored.";
+      this.#fail(entry, new HalyardError("ABORTED", what, { cause: signal.reason }));
+      this.#sweep();
+    };
+    signal.addEventListener("abort", entry.onAbort);
+  }
+
+  readonly #watchDeadlines = (nowMs: number): boolean => {
+    if (nowMs < this.#deadlineMsMin) return this.#count > 0;
+    let soonestMs = Number.POSITIVE_INFINITY;
+    const look = (entry: Outgoing): void => {
+      if (entry.state === "done") return;
+      if (entry.deadlineMs <= nowMs) this.#fail(entry, lateError(entry, this.#keeper.lastError));
+      else if (entry.deadlineMs < soonestMs) soonestMs = entry.deadlineMs;
+    };
+    for (const entry of this.#waiting) look(entry);
+    for (const entry of this.#held) look(entry);
+    for (const batch of this.#flying) for (const entry of batch) look(entry);
+    this.#deadlineMsMin = soonestMs;
+    this.#sweep();
+    return this.#count > 0;
+  };
+
+  #sweep(): void {
+    this.#waiting = this.#waiting.filter((entry) => entry.state !== "done");
+    this.#held = this.#held.filter((entry) => entry.state !== "done");
+  }
+
+  #full(): HalyardError {
+    const { publishMessagesMax, publishBytesMax } = this.#limits;
+    return new HalyardError(
+      "BACKPRESSURE",
+      `${this.#count} messages (${this.#bytes} bytes) wait for the broker to accept them; the bounds are ${publishMessagesMax} and ${publishBytesMax}. Await earlier publishes, or raise limits.publishMessagesMax or limits.publishBytesMax.`,
+      { details: { messages: this.#count, bytes: this.#bytes } },
+    );
+  }
+}
+
+/** The longest run from `from` that can go in one call: one target, one kind, bounded. */
+function takeBatch(waiting: readonly Outgoing[], from: number): { readonly entries: Outgoing[]; readonly taken: number } {
+  const entries: Outgoing[] = [];
+  let bytes = 0;
+  let index = from;
+  for (; index < waiting.length && entries.length < batchMessagesMax && bytes < batchBytesMax; index++) {
+    const entry = waiting[index] as Outgoing; // index < length
+    if (entry.state === "done") continue;
+    const first = entries[0];
+    if (first !== undefined && !canShareBatch(first, entry)) break;
+    bytes += entry.bytes;
+    entries.push(entry);
+  }
+  return { entries, taken: index - from };
+}
+
+function canShareBatch(first: Outgoing, other: Outgoing): boolean {
+  return (
+    first.isFirstSend === other.isFirstSend &&
+    first.options.wantsPosition === other.options.wantsPosition &&
+    (first.options.target === other.options.target ||
+      (first.options.target !== undefined && other.options.target !== undefined && routeOf(first) === routeOf(other)))
+  );
+}
+
+/** Messages of one route keep their order. */
+function routeOf(entry: Outgoing): string {
+  const { target } = entry.options;
+  if (target === undefined) return entry.message.topic;
+  return "group" in target ? `>${target.group}` : `!${target.deadLetters}`;
+}
+
+/** Merges entries back to where they stood. Rare path: a sort is good enough. */
+function inOrder(again: readonly Outgoing[], waiting: readonly Outgoing[]): Outgoing[] {
+  return [...again, ...waiting].sort((left, right) => left.order - right.order);
+}
+
+function lateError(entry: Outgoing, connectionError: Error | undefined): HalyardError {
+  const details = { id: entry.message.id, topic: entry.message.topic, timeoutMs: entry.options.timeoutMs };
+  const cause = entry.lastError ?? connectionError;
+  if (entry.state === "flying" || entry.isUnknown) {
+    return new HalyardError(
+      "PUBLISH_UNKNOWN",
+      `The broker did not answer within ${entry.options.timeoutMs} ms: the message may be stored. Publishing it again under the same id is safe where the broker deduplicates.`,
+      { cause, details },
+    );
+  }
+  if (isHalyardError(cause, "BACKPRESSURE")) {
+    return new HalyardError("BACKPRESSURE", `The broker had no room within ${entry.options.timeoutMs} ms; the message was not stored. ${cause.message}`, {
+      cause,
+      details,
+    });
+  }
+  return new HalyardError(
+    "CONNECT_FAILED",
+    `There was no connection within ${entry.options.timeoutMs} ms; the message was not sent.${cause === undefined ? "" : ` ${cause.message}`}`,
+    { cause, details },
+  );
+}
+
+function closedError(entry: Outgoing): HalyardError {
+  const isUnknown = entry.state === "flying" || entry.isUnknown;
+  return isUnknown
+    ? new HalyardError("PUBLISH_UNKNOWN", "The bus closed before the broker answered: the message may be stored.", { cause: entry.lastError })
+    : new HalyardError("CLOSED", "The bus closed before the message was sent; it was not stored.", { cause: entry.lastError });
+}

@@ -1,0 +1,118 @@
+/**
+ * The publish line: one message from the call to the broker's acceptance. `publish` is the path; each step is one call. What comes after
+ * `outbox.add` (batching, sending, repeating, deadlines) is told in `outbox.ts`.
+ */
+import { channels } from "./diagnostics.ts";
+import { type Encoding, type PublishOptions, pack, withOwnHeaders } from "./envelope.ts";
+import { HalyardError } from "./errors.ts";
+import { ownHeaders } from "./message.ts";
+import type { PublishStep } from "./middleware.ts";
+import type { Outbox, OutgoingOptions, PublishReceipt, Target } from "./outbox.ts";
+import type { Capabilities } from "./spi/capabilities.ts";
+import type { WireMessage } from "./spi/message.ts";
+import { assertTopic } from "./topic.ts";
+import type { TopicSchemas } from "./topics/topic-schemas.ts";
+import { validateToPublish } from "./topics/topic-schemas.ts";
+
+export interface PublishLine {
+  readonly schemas: TopicSchemas | undefined;
+  readonly encoding: Encoding;
+  readonly source: string | undefined;
+  readonly timeoutMs: number;
+  readonly outbox: Outbox;
+  readonly nowMs: () => number;
+  readonly nextId: (nowMs: number) => string;
+  /** Of the current or the last session; `undefined` before the first. */
+  readonly capabilities: () => Capabilities | undefined;
+  readonly isClosed: () => boolean;
+  /** What a publish without options asks of the outbox: one object for all. */
+  readonly plain: OutgoingOptions;
+}
+
+/** Through the middleware, if there is any, to the outbox. Never throws: what is wrong with the call rejects. */
+export function publish(
+  line: PublishLine,
+  middleware: PublishStep | undefined,
+  topic: string,
+  payload: unknown,
+  options: PublishOptions | undefined,
+): Promise<PublishReceipt> {
+  return middleware === undefined ? publishTo(line, undefined, topic, payload, options) : middleware({ topic, payload, options: options ?? {} });
+}
+
+/** To its topic, or (with `target`) into one group's inbox. */
+export function publishTo(
+  line: PublishLine,
+  target: Target | undefined,
+  topic: string,
+  payload: unknown,
+  options: PublishOptions | undefined,
+): Promise<PublishReceipt> {
+  try {
+    assertOpen(line);
+    assertTopic(topic);
+    const checked = validateToPublish(line.schemas, topic, payload);
+    if (checked instanceof Promise) return checked.then((later: unknown) => send(line, target, topic, later, options));
+    return send(line, target, topic, checked, options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function send(line: PublishLine, target: Target | undefined, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {
+  const capabilities = line.capabilities();
+  assertCan(capabilities, options);
+  const packed = pack(topic, payload, options, {
+    encoding: line.encoding,
+    bodyBytesMax: Math.min(line.encoding.bodyBytesMax, capabilities?.bodyBytesMax ?? Number.POSITIVE_INFINITY),
+    carriesValues: capabilities?.carriesValues ?? false,
+    source: line.source,
+    nextId: line.nextId,
+    nowMs: line.nowMs(),
+  });
+  const message = target !== undefined && "group" in target ? addressed(packed, target.group) : packed;
+  const receipt = line.outbox.add(message, outgoingOptions(line, target, options));
+  return channels.publish.hasSubscribers || channels.published.hasSubscribers ? announced(message, receipt) : receipt;
+}
+
+/** A message for one group is meant for it whatever its topic: members do not ask whether their patterns match. */
+function addressed(message: WireMessage, group: string): WireMessage {
+  return { ...message, headers: withOwnHeaders(message.headers, { [ownHeaders.to]: group }) };
+}
+
+function outgoingOptions(line: PublishLine, target: Target | undefined, options: PublishOptions | undefined): OutgoingOptions {
+  if (options === undefined && target === undefined) return line.plain;
+  return {
+    target,
+    isFresh: options?.id === undefined,
+    wantsPosition: options?.position ?? false,
+    timeoutMs: timeoutOf(line, options),
+    signal: options?.signal,
+  };
+}
+
+function timeoutOf(line: PublishLine, options: PublishOptions | undefined): number {
+  const timeoutMs = options?.timeoutMs ?? line.timeoutMs;
+  if (timeoutMs > 0) return timeoutMs;
+  throw new HalyardError("INVALID_OPTIONS", "timeoutMs must be a number of milliseconds above 0.");
+}
+
+function assertOpen(line: PublishLine): void {
+  if (line.isClosed()) throw new HalyardError("CLOSED", "The bus is closed: nothing can be published any more.");
+}
+
+function assertCan(capabilities: Capabilities | undefined, options: PublishOptions | undefined): void {
+  const delayMs = options?.delayMs;
+  if (delayMs === undefined || delayMs <= 0 || capabilities === undefined || delayMs <= capabilities.delayMsMax) return;
+  const limit = capabilities.delayMsMax === 0 ? "cannot delay messages" : `delays messages by ${capabilities.delayMsMax} ms at most`;
+  throw new HalyardError("UNSUPPORTED", `This backend ${limit}; delayMs is ${delayMs}.`);
+}
+
+function announced(message: WireMessage, receipt: Promise<PublishReceipt>): Promise<PublishReceipt> {
+  channels.publish.publish({ message });
+  receipt.then(
+    (accepted) => channels.published.publish({ message, receipt: accepted }),
+    (error: unknown) => channels.published.publish({ message, error }),
+  );
+  return receipt;
+}

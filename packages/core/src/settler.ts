@@ -1,0 +1,132 @@
+/**
+ * Gathers the outcomes of one turn and settles them in one call. Keeps what the backend could not do (`failed`: the copy of a move was not
+ * stored) and tries it again while the source lives, so that nothing is acked that was not moved first.
+ */
+import type { Clock } from "./clock.ts";
+import type { Flight } from "./flight.ts";
+import type { Outcome, Settlement } from "./spi/message.ts";
+import type { BackendSubscription } from "./spi/subscription.ts";
+import { asError } from "./waiting.ts";
+
+const retryDelayMsMin = 100;
+const retryDelayMsMax = 5_000;
+
+export interface SettlerObserver {
+  /** The backend has done it. */
+  settled(flight: Flight, outcome: Outcome): void;
+  /** The broker had taken the message back, or the session ended: it comes again. */
+  stale(flight: Flight, outcome: Outcome): void;
+  /** Could not be done now; is tried again. */
+  failed(flight: Flight, error: Error | undefined): void;
+}
+
+class Pending implements Settlement {
+  readonly receipt: unknown;
+  readonly outcome: Outcome;
+  readonly flight: Flight;
+  tries = 0;
+  constructor(flight: Flight, outcome: Outcome) {
+    this.receipt = flight.delivery.receipt;
+    this.outcome = outcome;
+    this.flight = flight;
+  }
+}
+
+export class Settler {
+  readonly #source: BackendSubscription;
+  readonly #clock: Clock;
+  readonly #observer: SettlerObserver;
+  #pending: Pending[] = [];
+  #isPlanned = false;
+  #isOver = false;
+  readonly #running = new Set<Promise<void>>();
+  readonly #retries = new Map<Pending, () => void>();
+
+  constructor(source: BackendSubscription, clock: Clock, observer: SettlerObserver) {
+    this.#source = source;
+    this.#clock = clock;
+    this.#observer = observer;
+  }
+
+  add(flight: Flight, outcome: Outcome): void {
+    this.#push(new Pending(flight, outcome));
+  }
+
+  /** Settles now what was gathered so far. */
+  readonly flush = (): void => {
+    this.#isPlanned = false;
+    if (this.#pending.length === 0) return;
+    const batch = this.#pending;
+    this.#pending = [];
+    const run = this.#settle(batch);
+    this.#running.add(run);
+    void run.then(() => this.#running.delete(run));
+  };
+
+  /** Resolves when all that was added is settled or stale, what is tried again included. */
+  async drain(): Promise<void> {
+    for (this.flush(); this.#running.size > 0 || this.#retries.size > 0; this.flush()) {
+      if (this.#running.size > 0) await Promise.all(this.#running);
+      else await new Promise<void>((resolve) => this.#clock.after(retryDelayMsMin, resolve));
+    }
+  }
+
+  /** The source is gone: what is not settled comes again. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const rest = [...this.#pending, ...this.#retries.keys()];
+    for (const cancel of this.#retries.values()) cancel();
+    this.#retries.clear();
+    this.#pending = [];
+    for (const { flight, outcome } of rest) this.#observer.stale(flight, outcome);
+  }
+
+  #push(pending: Pending): void {
+    if (this.#isOver) {
+      this.#observer.stale(pending.flight, pending.outcome);
+      return;
+    }
+    this.#pending.push(pending);
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    process.nextTick(this.flush);
+  }
+
+  async #settle(batch: readonly Pending[]): Promise<void> {
+    try {
+      const statuses = await this.#source.settle(batch);
+      for (let index = 0; index < batch.length; index++) {
+        const pending = batch[index] as Pending; // index < length
+        const status = statuses === undefined ? "done" : statuses[index];
+        if (status === "done") this.#observer.settled(pending.flight, pending.outcome);
+        else if (status === "failed") this.#later(pending, undefined);
+        else this.#observer.stale(pending.flight, pending.outcome);
+      }
+    } catch (thrown) {
+      // The session ended: done or not, nobody knows. What was not done comes again.
+      for (const { flight, outcome } of batch) this.#observer.stale(flight, outcome);
+      this.#lastError = asError(thrown);
+    }
+  }
+
+  /** Why the last settlement was rejected. */
+  #lastError: Error | undefined;
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  #later(pending: Pending, error: Error | undefined): void {
+    this.#observer.failed(pending.flight, error);
+    if (this.#isOver) {
+      this.#observer.stale(pending.flight, pending.outcome);
+      return;
+    }
+    const delayMs = Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** pending.tries++);
+    const cancel = this.#clock.after(delayMs, () => {
+      this.#retries.delete(pending);
+      this.#push(pending);
+    });
+    this.#retries.set(pending, cancel);
+  }
+}

@@ -1,0 +1,73 @@
+/** Small tools for waiting on an injected clock, each of which ends when its signal aborts and leaves no timer or listener behind. */
+import type { Clock } from "./clock.ts";
+import { HalyardError } from "./errors.ts";
+
+/** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects: the caller looks at the signal. */
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      cancel();
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const cancel = clock.after(delayMs, wake);
+    signal.addEventListener("abort", wake);
+  });
+}
+
+/** What `run` resolves to. After `timeoutMs` its signal aborts and the call rejects with `TIMEOUT`, whether or not `run` takes notice. */
+export async function withDeadline<Value>(
+  clock: Clock,
+  timeoutMs: number,
+  what: string,
+  run: (signal: AbortSignal) => Promise<Value>,
+  outer?: AbortSignal,
+): Promise<Value> {
+  const controller = new AbortController();
+  let abort: () => void = () => undefined;
+  let cancel: () => void = () => undefined;
+  const cut = new Promise<never>((_, reject) => {
+    const stop = (error: HalyardError): void => {
+      controller.abort(error);
+      reject(error);
+    };
+    abort = () => stop(new HalyardError("ABORTED", `${what} was aborted.`, { cause: outer?.reason }));
+    cancel = clock.after(timeoutMs, () => stop(new HalyardError("TIMEOUT", `${what} took longer than ${timeoutMs} ms.`)));
+  });
+  if (outer?.aborted) abort();
+  else outer?.addEventListener("abort", abort);
+  try {
+    const running = run(controller.signal);
+    running.catch(() => undefined); // when the deadline wins, its late rejection has been answered by ours
+    return await Promise.race([running, cut]);
+  } finally {
+    cancel();
+    outer?.removeEventListener("abort", abort);
+    cut.catch(() => undefined);
+  }
+}
+
+/** A promise with its resolver outside; `Promise.withResolvers` is missing in Node 20. */
+export interface Deferred<Value> {
+  readonly promise: Promise<Value>;
+  resolve(value: Value): void;
+  reject(error: unknown): void;
+}
+
+export function deferred<Value>(): Deferred<Value> {
+  let resolve!: (value: Value) => void; // assigned by the executor, which runs before the constructor returns
+  let reject!: (error: unknown) => void; // as above
+  const promise = new Promise<Value>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Any thrown value as an `Error`, for places that must have one. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error
+    ? thrown
+    : new Error(typeof thrown === "string" ? thrown : `A value was thrown that is not an Error: ${String(thrown)}`, { cause: thrown });
+}
