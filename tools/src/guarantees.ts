@@ -4,23 +4,22 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { promiseTitles } from "./promises.ts";
 
-/** What the suite leaves in `halyard-report/guarantees/<name>.json`. */
+/** What the suite leaves in `halyard-report/guarantees/<backend>.json`; it holds more, which the table does not show. */
 export interface GuaranteeReport {
   /** The column's heading, as given to `describeBackend`: `memory`, `embedded`. */
   readonly backend: string;
   readonly promises: readonly PromiseResult[];
 }
 
-/** What the tests that carry one promise's number showed. */
+/** What the cases that carry one promise's number showed. */
 export interface PromiseResult {
-  readonly number: number;
-  /** The promise in a few words. */
-  readonly title: string;
+  readonly promise: number;
   readonly passed: number;
   readonly failed: number;
-  /** Why the backend is not asked, in a sentence for users: a capability that it says it lacks. */
-  readonly excused?: string;
+  /** Cases that the backend was not asked, and why: it says that it lacks an ability, or the test set-up does. */
+  readonly excluded: readonly { readonly title: string; readonly reason: string }[];
 }
 
 const beginMark = "<!-- guarantees:begin -->";
@@ -44,32 +43,29 @@ export function withGuaranteeTable(text: string, reports: readonly GuaranteeRepo
   return `${text.slice(0, begin + beginMark.length)}\n\n${guaranteeTable(reports)}\n${text.slice(end)}`;
 }
 
-/** The table in Markdown, with the reasons of those that are excused below it. */
+/** The table in Markdown, and below it the reasons why a backend was not asked all or part of a promise. */
 export function guaranteeTable(reports: readonly GuaranteeReport[]): string {
-  const titles = new Map(reports.flatMap((report) => report.promises.map((promise) => [promise.number, promise.title] as const)));
   const reasons: string[] = [];
-  const rows = [...titles]
-    .sort(([left], [right]) => left - right)
-    .map(([number, title]) => [
-      `${number}`,
-      title,
-      ...reports.map((report) =>
-        cell(
-          report.promises.find((promise) => promise.number === number),
-          reasons,
-        ),
-      ),
-    ]);
+  const rows = [...promiseTitles].map(([number, title]) => {
+    const results = reports.map((report) => report.promises.find((result) => result.promise === number));
+    return [`${number}`, title, ...results.map((result) => cell(result, reasons))];
+  });
   const header = ["", "promise", ...reports.map((report) => report.backend)];
   const lines = [header, header.map((_, index) => (index === 0 ? "---:" : "---")), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
-  return [...lines, ...(reasons.length > 0 ? [""] : []), ...reasons.map((reason, index) => `${index + 1}. ${reason}`), ""].join("\n");
+  return [
+    ...lines,
+    ...(reasons.length > 0 ? ["", "Not asked, in whole or in part:", ""] : []),
+    ...reasons.map((reason, index) => `${index + 1}. ${reason}`),
+    "",
+  ].join("\n");
 }
 
-/** The number of tests is left out on purpose: it would change the README with every test that is added. */
-function cell(promise: PromiseResult | undefined, reasons: string[]): string {
-  if (promise === undefined) return "not asked";
-  if (promise.failed > 0) return "**broken**";
-  if (promise.excused === undefined) return promise.passed > 0 ? "kept" : "not asked";
-  if (!reasons.includes(promise.excused)) reasons.push(promise.excused);
-  return `${promise.passed > 0 ? "in part" : "no"} (${reasons.indexOf(promise.excused) + 1})`;
+/** The number of cases is left out on purpose: it would change the README with every case that is added. */
+function cell(result: PromiseResult | undefined, reasons: string[]): string {
+  if (result === undefined) return "not asked";
+  if (result.failed > 0) return "**broken**";
+  for (const { reason } of result.excluded) if (!reasons.includes(reason)) reasons.push(reason);
+  const numbers = [...new Set(result.excluded.map(({ reason }) => reasons.indexOf(reason) + 1))].sort((left, right) => left - right);
+  const note = numbers.length > 0 ? ` (${numbers.join(", ")})` : "";
+  return `${result.passed > 0 ? "kept" : "not asked"}${note}`;
 }

@@ -19,9 +19,10 @@ interface VitestReport {
   readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
 }
 
-/** Sums the reports below `root`. `isPartial`: only some tests were asked for, so a workspace without a report is fine. */
-export function summarizeTests(root: string, options: { readonly isPartial: boolean }): TestSummary {
+/** Sums the reports below `root`. Where only some tests were asked for, a workspace without a report is fine. */
+export function summarizeTests(root: string): TestSummary {
   const reports = join(root, "halyard-report/tests");
+  const run = readRun(join(reports, "run.json"));
   let passed = 0;
   let failed = 0;
   let skipped = 0;
@@ -30,7 +31,7 @@ export function summarizeTests(root: string, options: { readonly isPartial: bool
     const report = join(reports, `${basename(workspace.directory)}.json`);
     const hasTests = listFiles(join(workspace.directory, "test"), ".test.ts", ".test-d.ts").length > 0;
     if (!existsSync(report)) {
-      if (hasTests && !options.isPartial) problems.push(`${workspace.path} has tests but left no report: its run did not end by itself.`);
+      if (hasTests && !run.isPartial) problems.push(`${workspace.path} has tests but left no report: its run did not end by itself.`);
       continue;
     }
     const counts = countReport(report);
@@ -39,7 +40,16 @@ export function summarizeTests(root: string, options: { readonly isPartial: bool
     skipped += counts.skipped;
     problems.push(...counts.problems);
   }
+  if (passed + failed === 0) problems.push("No test ran.");
+  else if (run.failed && failed + problems.length === 0)
+    problems.push("A run ended with an error that no test reported, such as an unhandled rejection: see above.");
   return { passed, failed: failed + problems.length, skipped, problems };
+}
+
+/** What `tools/run.mjs` says about the run as a whole; without it, the run was cut off. */
+function readRun(path: string): { readonly failed: boolean; readonly isPartial: boolean } {
+  if (!existsSync(path)) return { failed: true, isPartial: false };
+  return JSON.parse(readFileSync(path, "utf8")) as { failed: boolean; isPartial: boolean };
 }
 
 function countReport(path: string): TestSummary {

@@ -10,6 +10,7 @@ describe("the summary of a test run", () => {
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), "halyard-summary-"));
     mkdirSync(join(root, "halyard-report/tests"), { recursive: true });
+    endRun({ failed: false, isPartial: false });
     addWorkspace("core");
     addWorkspace("testkit");
   });
@@ -19,26 +20,43 @@ describe("the summary of a test run", () => {
   test("adds up what passed, failed and was skipped in every workspace", () => {
     addReport("core", [{ status: "failed", tests: ["passed", "passed", "failed"] }]);
     addReport("testkit", [{ status: "passed", tests: ["passed", "pending", "todo"] }]);
-    expect(summarizeTests(root, { isPartial: false })).toEqual({ passed: 3, failed: 1, skipped: 2, problems: [] });
+    expect(summarizeTests(root)).toEqual({ passed: 3, failed: 1, skipped: 2, problems: [] });
   });
 
   test("counts a file that could not be loaded as failed", () => {
     addReport("core", [{ status: "failed", tests: [] }]);
     addReport("testkit", [{ status: "passed", tests: ["passed"] }]);
-    expect(summarizeTests(root, { isPartial: false })).toMatchObject({ passed: 1, failed: 1, problems: ["0.test.ts failed outside of its tests."] });
+    expect(summarizeTests(root)).toMatchObject({ passed: 1, failed: 1, problems: ["0.test.ts failed outside of its tests."] });
   });
 
   test("counts a workspace whose run left no report as failed, unless only a part was asked for", () => {
     addReport("core", [{ status: "passed", tests: ["passed"] }]);
-    expect(summarizeTests(root, { isPartial: false })).toMatchObject({ passed: 1, failed: 1 });
-    expect(summarizeTests(root, { isPartial: true })).toMatchObject({ passed: 1, failed: 0 });
+    expect(summarizeTests(root)).toMatchObject({ passed: 1, failed: 1 });
+    endRun({ failed: false, isPartial: true });
+    expect(summarizeTests(root)).toMatchObject({ passed: 1, failed: 0 });
   });
 
   test("counts a report that was cut off as failed", () => {
     addReport("core", [{ status: "passed", tests: ["passed"] }]);
     writeFileSync(join(root, "halyard-report/tests/testkit.json"), '{"testResults": [');
-    expect(summarizeTests(root, { isPartial: false })).toMatchObject({ passed: 1, failed: 1 });
+    expect(summarizeTests(root)).toMatchObject({ passed: 1, failed: 1 });
   });
+
+  test("counts a run that failed although no test did", () => {
+    addReport("core", [{ status: "passed", tests: ["passed"] }]);
+    addReport("testkit", [{ status: "passed", tests: ["passed"] }]);
+    endRun({ failed: true, isPartial: false });
+    expect(summarizeTests(root)).toMatchObject({ passed: 2, failed: 1 });
+  });
+
+  test("counts a run in which nothing was tested as failed", () => {
+    endRun({ failed: false, isPartial: true });
+    expect(summarizeTests(root)).toMatchObject({ passed: 0, failed: 1, problems: ["No test ran."] });
+  });
+
+  function endRun(run: { failed: boolean; isPartial: boolean }): void {
+    writeFileSync(join(root, "halyard-report/tests/run.json"), JSON.stringify(run));
+  }
 
   function addWorkspace(name: string): void {
     mkdirSync(join(root, "packages", name, "test"), { recursive: true });
