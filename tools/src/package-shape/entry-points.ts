@@ -12,9 +12,15 @@ export function checkEntryPoints(workspace: Workspace): readonly string[] {
     if (name === "./package.json") continue;
     breaches.push(...checkExport(workspace, name, target));
   }
-  for (const [name, target] of Object.entries(bin))
-    if (!leadsSomewhere(workspace, target)) breaches.push(`"bin" ${name} points to ${target}, which neither exists nor is built from src/.`);
+  for (const [name, target] of Object.entries(bin)) breaches.push(...checkProgram(workspace, name, target));
   return breaches;
+}
+
+/** Programs are linked when the dependencies are installed, and then dist/ does not exist yet: a small committed file in bin/ imports what is built. */
+function checkProgram(workspace: Workspace, name: string, target: string): readonly string[] {
+  if (!/^\.\/bin\/.+\.js$/.test(target)) return [`"bin" ${name} must point to a .js file in ./bin/ that imports the program from ../dist/.`];
+  if (!existsSync(join(workspace.directory, target))) return [`"bin" ${name} points to ${target}, which does not exist.`];
+  return workspace.manifest.files?.includes("bin") ? [] : [`"files" must hold "bin", where the program ${name} lies.`];
 }
 
 function checkExport(workspace: Workspace, name: string, target: string | Readonly<Record<string, string>>): readonly string[] {
@@ -30,7 +36,5 @@ function checkExport(workspace: Workspace, name: string, target: string | Readon
 
 /** Asked of the sources and not of dist, so that the answer does not depend on what was built before. */
 function leadsSomewhere(workspace: Workspace, target: string): boolean {
-  const path = target.replace(/^\.\//, "");
-  const source = path.startsWith("dist/") ? path.replace(/^dist\//, "src/").replace(/\.js$/, ".ts") : path;
-  return existsSync(join(workspace.directory, source));
+  return existsSync(join(workspace.directory, target.replace(/^\.\/dist\//, "src/").replace(/\.js$/, ".ts")));
 }
