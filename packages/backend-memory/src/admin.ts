@@ -1,6 +1,7 @@
 /** The control plane: what the hub holds, and groups. */
-import { type Admin, type GroupInfo, HalyardError } from "@halyard/core/spi";
+import type { Admin, GroupInfo } from "@halyard/core/spi";
 import { assertAlive } from "./dead-letter-walk.ts";
+import { noRoomError } from "./hub/publish.ts";
 import type { HubDriver } from "./hub-driver.ts";
 
 export function adminOf(driver: HubDriver, ended: AbortSignal): Admin {
@@ -8,8 +9,8 @@ export function adminOf(driver: HubDriver, ended: AbortSignal): Admin {
   return {
     async ping(signal) {
       assertAlive(signal, ended);
-      const reason = hub.fullReason;
-      if (reason !== undefined) throw new HalyardError("BACKPRESSURE", `No room: ${reason}. Let consumers catch up or raise the option.`);
+      const reason = driver.apply("probe", {});
+      if (reason !== undefined) throw noRoomError(reason);
     },
     async warnings(signal) {
       assertAlive(signal, ended);

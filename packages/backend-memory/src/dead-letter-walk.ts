@@ -22,7 +22,7 @@ export function deadLettersOf(driver: HubDriver, ended: AbortSignal): DeadLetter
       driver.walks.add(group);
       try {
         for (const letters of driver.hub.deadLetters(group)?.pages(Math.max(1, pageMax)) ?? []) {
-          const verdicts = await visited(letters, visit, AbortSignal.any([signal, ended]));
+          const verdicts = await visited(letters, visit, [signal, ended]);
           assertAlive(signal, ended);
           if (verdicts === "stop") return;
           driver.apply("judge", { group, letters, verdicts });
@@ -35,14 +35,19 @@ export function deadLettersOf(driver: HubDriver, ended: AbortSignal): DeadLetter
 }
 
 /** What the visitor says, unless the walk is aborted before. */
-function visited(letters: readonly Letter[], visit: Visit, signal: AbortSignal): Promise<readonly Verdict[] | "stop"> {
+function visited(letters: readonly Letter[], visit: Visit, signals: readonly AbortSignal[]): Promise<readonly Verdict[] | "stop"> {
   return new Promise((resolve, reject) => {
     // `stop` leaves the page as it is; the caller finds out why and rejects.
     const onAbort = (): void => resolve("stop");
-    signal.addEventListener("abort", onAbort, { once: true });
-    visit(letters.map((letter) => letter.message))
+    for (const signal of signals) signal.addEventListener("abort", onAbort, { once: true });
+    const unlisten = (): void => {
+      for (const signal of signals) signal.removeEventListener("abort", onAbort);
+    };
+    // Called inside the promise chain, so that a visitor that throws at once is no different from one that rejects.
+    Promise.resolve(letters.map((letter) => letter.message))
+      .then(visit)
       .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", onAbort));
+      .finally(unlisten);
   });
 }
 

@@ -1,2 +1,2 @@
-export { memory } from "./memory.ts";
+export { type MemoryBackend, memory } from "./memory.ts";
 export type { MemoryOptions } from "./options.ts";

@@ -22,6 +22,8 @@ export interface Now {
 
 export interface Commands {
   readonly publish: { readonly messages: readonly WireMessage[]; readonly request: Omit<PublishRequest, "signal"> };
+  /** Says why a publish would be refused now; nothing: it would be accepted. */
+  readonly probe: Record<string, never>;
   readonly subscribe: { readonly request: SubscribeRequest; readonly client: ConsumerClient };
   readonly unsubscribe: { readonly consumer: Consumer };
   /** Returns what waits; nothing: the consumer is called when something comes. */
@@ -43,6 +45,7 @@ export interface Commands {
 
 export interface Results {
   readonly publish: readonly PublishStatus[] | undefined;
+  readonly probe: string | undefined;
   readonly subscribe: Consumer;
   readonly unsubscribe: undefined;
   readonly receive: readonly Delivery[];

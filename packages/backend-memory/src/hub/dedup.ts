@@ -6,8 +6,13 @@
  */
 import type { Fingerprints, TopicHash } from "./fingerprint.ts";
 
-const chunkIdsMin = 1_024;
+const chunkIdsMin = 4_096;
 const chunkIdsMax = 1_048_576;
+/** The first chunks are followed by much larger ones: a look-up visits every chunk. */
+const chunkGrowth = 16;
+/** Of a word of the index so many bits say where the id lies in its chunk; the rest is a part of its fingerprint, so that strangers are passed over unread. */
+const placeBits = 21;
+const placeMask = 2 ** placeBits - 1;
 /** A chunk covers at most this part of the window: an id is remembered for the window and at most an eighth longer. */
 const chunksPerWindow = 8;
 
@@ -18,7 +23,7 @@ interface Chunk {
   readonly startMs: number;
   lastMs: number;
   count: number;
-  /** Open addressing: place in the log + 1, 0 for empty. Made at the first look-up. */
+  /** Open addressing: place in the log + 1 and some bits of the id, 0 for empty. Made at the first look-up. */
   index: Uint32Array | undefined;
   /** How many ids of the log the index holds. */
   indexed: number;
@@ -59,23 +64,13 @@ export class DedupLog {
     if (this.#current !== undefined && nowMs - this.#current.startMs > this.#windowMs / chunksPerWindow) this.#current = undefined;
   }
 
-  /** Call only where `isFull` is false. */
-  add(topic: TopicHash, id: string): void {
-    if (this.#windowMs === 0) return;
-    this.#fingerprints.ofId(topic, id);
-    let chunk = this.#current;
-    if (chunk === undefined || chunk.count >= chunk.idsMax) chunk = this.#begin();
-    const place = chunk.count * 2;
-    chunk.words[place] = this.#fingerprints.low;
-    chunk.words[place + 1] = this.#fingerprints.high;
-    chunk.count++;
-    chunk.lastMs = this.#nowMs;
-    this.#count++;
+  /** Names the id that `isKnown` and `add` are about: mixed once for both. */
+  look(topic: TopicHash, id: string): void {
+    if (this.#windowMs > 0) this.#fingerprints.ofId(topic, id);
   }
 
-  has(topic: TopicHash, id: string): boolean {
+  isKnown(): boolean {
     if (this.#count === 0) return false;
-    this.#fingerprints.ofId(topic, id);
     const low = this.#fingerprints.low >>> 0;
     const high = this.#fingerprints.high >>> 0;
     // Youngest first: a repeat follows soon.
@@ -86,10 +81,23 @@ export class DedupLog {
     return false;
   }
 
+  /** Call only where `isFull` is false. */
+  add(): void {
+    if (this.#windowMs === 0) return;
+    let chunk = this.#current;
+    if (chunk === undefined || chunk.count >= chunk.idsMax) chunk = this.#begin();
+    const place = chunk.count * 2;
+    chunk.words[place] = this.#fingerprints.low;
+    chunk.words[place + 1] = this.#fingerprints.high;
+    chunk.count++;
+    chunk.lastMs = this.#nowMs;
+    this.#count++;
+  }
+
   /** Chunks grow while they fill up, so that a quiet hub holds kilobytes and a busy one few chunks. */
   #begin(): Chunk {
     const last = this.#chunks.at(-1);
-    const wanted = last === undefined ? chunkIdsMin : last.count >= last.idsMax ? last.idsMax * 4 : last.count;
+    const wanted = last === undefined ? chunkIdsMin : last.count >= last.idsMax ? last.idsMax * chunkGrowth : last.count;
     const idsMax = Math.max(chunkIdsMin, Math.min(chunkIdsMax, wanted));
     const chunk: Chunk = { words: new Uint32Array(idsMax * 2), idsMax, startMs: this.#nowMs, lastMs: this.#nowMs, count: 0, index: undefined, indexed: 0 };
     this.#chunks.push(chunk);
@@ -102,10 +110,13 @@ function isInChunk(chunk: Chunk, low: number, high: number): boolean {
   const { words } = chunk;
   const index = indexOf(chunk);
   const mask = index.length - 1;
+  const tag = high >>> placeBits;
   for (let slot = low & mask; ; slot = (slot + 1) & mask) {
-    const place = index[slot] ?? 0;
-    if (place === 0) return false;
-    if (words[place * 2 - 2] === low && words[place * 2 - 1] === high) return true;
+    const value = index[slot] ?? 0;
+    if (value === 0) return false;
+    if (value >>> placeBits !== tag) continue;
+    const place = (value & placeMask) * 2;
+    if (words[place - 2] === low && words[place - 1] === high) return true;
   }
 }
 
@@ -115,9 +126,10 @@ function indexOf(chunk: Chunk): Uint32Array {
   const { index, words } = chunk;
   const mask = index.length - 1;
   for (; chunk.indexed < chunk.count; chunk.indexed++) {
-    let slot = (words[chunk.indexed * 2] ?? 0) & mask;
+    const place = chunk.indexed * 2;
+    let slot = (words[place] ?? 0) & mask;
     while (index[slot] !== 0) slot = (slot + 1) & mask;
-    index[slot] = chunk.indexed + 1;
+    index[slot] = (((words[place + 1] ?? 0) >>> placeBits) << placeBits) | (chunk.indexed + 1);
   }
   return index;
 }

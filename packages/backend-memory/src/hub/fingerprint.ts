@@ -1,6 +1,6 @@
 /**
- * 64 bits that stand for (topic, id). Two lanes of 32, each a bijective step per two characters with constants and rotations of its own, so that
- * ids which differ in one pair always differ, and a final mix of both. Seeded: nobody outside can prepare ids that collide. At a million
+ * 64 bits that stand for (topic, id). Two lanes of 32, each a bijective step per four characters with constants and rotations of its own, so that
+ * ids which differ in one step only always differ, and a final mix of both. Seeded: nobody outside can prepare ids that collide. At a million
  * remembered ids the chance that a new one is taken for a repeat is 5 in 10^14.
  */
 export interface TopicHash {
@@ -34,12 +34,19 @@ export class Fingerprints {
     const length = text.length;
     let low = seedLow ^ length;
     let high = seedHigh;
-    for (let index = 0; index < length; index += 2) {
-      const second = index + 1 < length ? text.charCodeAt(index + 1) : 0;
-      const pair = text.charCodeAt(index) | (second << 16);
-      low = Math.imul(low ^ pair, 0x85ebca6b);
+    let index = 0;
+    // Ids and topics are ASCII: four characters of seven bits are one step.
+    for (; index + 3 < length; index += 4) {
+      const four = text.charCodeAt(index) ^ (text.charCodeAt(index + 1) << 7) ^ (text.charCodeAt(index + 2) << 14) ^ (text.charCodeAt(index + 3) << 21);
+      low = Math.imul(low ^ four, 0x85ebca6b);
       low ^= low >>> 15;
-      high = Math.imul(((high << 11) | (high >>> 21)) ^ pair, 0xc2b2ae35);
+      high = Math.imul(((high << 11) | (high >>> 21)) ^ four, 0xc2b2ae35);
+    }
+    for (; index < length; index++) {
+      const one = text.charCodeAt(index);
+      low = Math.imul(low ^ one, 0x85ebca6b);
+      low ^= low >>> 15;
+      high = Math.imul(((high << 11) | (high >>> 21)) ^ one, 0xc2b2ae35);
     }
     low = Math.imul(low ^ (high >>> 16), 0x2c1b3c6d);
     high = Math.imul(high ^ (low >>> 13), 0x297a2d39);

@@ -7,16 +7,18 @@ import type { GroupInfo } from "@halyard/core/spi";
 import { advance } from "./advance.ts";
 import type { Commands, Effects, Now, Results } from "./commands.ts";
 import { credit, extend, receive, settle, stopReceive, subscribe, unsubscribe } from "./consume.ts";
+import type { Letters } from "./dead-letters.ts";
 import { defineGroup, purgeGroup, removeGroup } from "./groups.ts";
 import type { HistoryRing } from "./history.ts";
 import { judge, purgeLetters } from "./letters.ts";
-import { publish } from "./publish.ts";
+import { probeRoom, publish } from "./publish.ts";
 import { type HubSettings, HubState } from "./state.ts";
 
 type Step<Type extends keyof Commands> = (state: HubState, command: Commands[Type], now: Now) => Results[Type];
 
 const steps: { readonly [Type in keyof Commands]: Step<Type> } = {
   publish,
+  probe: probeRoom,
   subscribe,
   unsubscribe,
   receive,
@@ -78,13 +80,6 @@ export class Hub {
     return this.#state.history;
   }
 
-  /** Why a publish would be refused now; undefined: it would be accepted. */
-  get fullReason(): string | undefined {
-    const { room, dedup } = this.#state;
-    if (dedup.isFull) return "as many ids are remembered as options dedupMs and dedupIdsMax of memory() allow";
-    return room.has(1, 0) ? undefined : room.describe(1, 0);
-  }
-
   /** All that it holds: waiting, delayed, in flight and dead. */
   get stored(): { readonly messages: number; readonly bytes: number } {
     const { messages, bytes } = this.#state.room;
@@ -97,7 +92,7 @@ export class Hub {
     return groups.size === 0 && letters.size === 0 && delayed.length === 0 && (history?.length ?? 0) === 0 && dedup.count === 0;
   }
 
-  deadLetters(group: string) {
+  deadLetters(group: string): Letters | undefined {
     return this.#state.letters.get(group);
   }
 

@@ -31,17 +31,25 @@ export function publish(state: HubState, { messages, request }: Commands["publis
   return statuses;
 }
 
+/** The same checks for a message of no size, without one. */
+export function probeRoom(state: HubState, _command: Commands["probe"], now: Now): string | undefined {
+  state.dedup.advance(now.monotonicMs);
+  if (state.dedup.isFull) return dedupFull(state);
+  return state.room.has(1, 0) || makeRoom(state, 1, 0, now) ? undefined : state.room.describe(1, 0);
+}
+
 function publishToTopic(state: HubState, message: WireMessage, request: Request, now: Now): PublishStatus {
   const bytes = state.sizes.of(message);
   if (message.body.byteLength > state.settings.bodyBytesMax) return tooLarge(state, message);
   const route = state.routes.of(message.topic);
-  if (request.isFirstSend !== true && state.dedup.has(route.hash, message.id)) return repeated(state, message);
+  state.dedup.look(route.hash, message.id);
+  if (request.isFirstSend !== true && state.dedup.isKnown()) return repeated(state, message);
   const delayMs = delayOf(message, now);
   // A delayed message is kept once more, for the live subscriptions there will be when it is due.
   const copies = route.groups.length + (delayMs > 0 ? 1 : 0);
   if (!state.room.has(copies, bytes) && !makeRoom(state, copies, bytes, now)) return noRoom(state.room.describe(copies, bytes));
   if (state.dedup.isFull) return noRoom(dedupFull(state));
-  state.dedup.add(route.hash, message.id);
+  state.dedup.add();
   state.history?.append(message, bytes);
   for (let index = 0; index < route.groups.length; index++) {
     const group = route.groups[index];
@@ -110,8 +118,11 @@ export const noSuchGroup = (name: string): HalyardError =>
 const dedupFull = (state: HubState): string =>
   `the ids of the last ${state.settings.dedupMs} ms are remembered, and ${state.settings.dedupIdsMax} are the most (options dedupMs and dedupIdsMax of memory())`;
 
+export const noRoomError = (reason: string): HalyardError =>
+  new HalyardError("BACKPRESSURE", `No room: ${reason}. Let consumers catch up or raise the option.`);
+
 function noRoom(reason: string): PublishStatus {
-  return { status: "refused", error: new HalyardError("BACKPRESSURE", `No room: ${reason}. Let consumers catch up or raise the option.`) };
+  return { status: "refused", error: noRoomError(reason) };
 }
 
 function tooLarge(state: HubState, message: WireMessage): PublishStatus {

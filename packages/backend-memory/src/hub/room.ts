@@ -14,7 +14,8 @@ export class Room {
   }
 
   has(copies: number, bytesEach: number): boolean {
-    return this.messages + copies <= this.limits.messagesMax && this.bytes + copies * bytesEach <= this.limits.bytesMax;
+    // What nobody gets needs no room, even where moved copies that have grown went beyond the bound.
+    return copies === 0 || (this.messages + copies <= this.limits.messagesMax && this.bytes + copies * bytesEach <= this.limits.bytesMax);
   }
 
   add(bytes: number): void {
