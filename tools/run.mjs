@@ -62,7 +62,7 @@ function test(options) {
     console.log("0 passed, 1 failed");
     return buildStatus;
   }
-  const testStatus = turbo(["test", "--continue=always", ...(isPartial ? ["--", ...options] : [])]);
+  const testStatus = turbo(["test", "--continue=always", ...(isPartial ? ["--", "--passWithNoTests", ...options] : [])]);
   writeFileSync(join(reports, "tests/run.json"), JSON.stringify({ failed: testStatus !== 0, isPartial }));
   return summary([]);
 }

@@ -22,7 +22,7 @@ const steps: Readonly<Record<string, Step>> = {
   "types of tests": () => program("turbo", "run", "check", "--continue=always"),
   "package shape": () => checkPackageShape(root),
   "source rules": () => checkSourceRules(root),
-  "unused code": () => program("knip"),
+  "unused code": () => program("knip", "--no-config-hints"),
   "packed packages": () => checkPublished(root),
   changesets: () => checkChangesets(root, process.env.HALYARD_BASE || undefined),
   workflows: () => checkWorkflows(root),
