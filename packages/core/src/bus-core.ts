@@ -7,7 +7,7 @@ import { type DeadLettersParts, deadLettersOf, type GroupDeadLetters } from "./d
 import { type Deliveries, deliveriesFrom } from "./deliveries.ts";
 import { channels } from "./diagnostics.ts";
 import { Emitter } from "./emitter.ts";
-import type { PublishOptions } from "./envelope.ts";
+import type { PackContext, PublishOptions } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { BusEvents } from "./events.ts";
 import type { Flight } from "./flight.ts";
@@ -17,12 +17,12 @@ import { createIdSource } from "./id.ts";
 import { IdWindow } from "./id-window.ts";
 import { type Health, health, type Inspection, type InspectParts, inspect } from "./inspect.ts";
 import { loggableError } from "./logger.ts";
+import { topicMatcher } from "./matcher.ts";
 import { ownHeaders } from "./message.ts";
 import { addConsumption, type ConsumeCounters, Metrics, type MetricsSnapshot, noConsumption } from "./metrics.ts";
 import { type HandleStep, handleChain, type PublishStep, publishChain } from "./middleware.ts";
 import { Outbox, type PublishReceipt } from "./outbox.ts";
 import { parsePattern, type TopicPattern } from "./pattern.ts";
-import { PatternTrie } from "./pattern-trie.ts";
 import { type PublishLine, publish, publishTo } from "./publish.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import type { BackendEvent, Session } from "./spi/backend.ts";
@@ -58,6 +58,7 @@ export class BusCore {
   readonly #survivors = new Survivors();
   readonly #stopListening: (() => void)[] = [];
   #capabilities: Capabilities | undefined;
+  #packing: PackContext;
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
@@ -81,16 +82,15 @@ export class BusCore {
       onLost: (error) => this.#onLost(error),
       onConnectFailed: (error, attempt) => this.#onConnectFailed(error, attempt),
     });
+    this.#packing = { encoding: options.encoding, source: options.source, nextId, bodyBytesMax: options.encoding.bodyBytesMax, carriesValues: false };
     this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, turn: this.#turn, limits, observer: this.#outboxObserver() });
     this.#line = {
       schemas: options.topics?.schemas,
-      encoding: options.encoding,
-      source: options.source,
+      packing: () => this.#packing,
+      capabilities: () => this.#capabilities,
       timeoutMs: limits.publishTimeoutMs,
       outbox: this.#outbox,
       nowMs: () => clock.nowMs(),
-      nextId,
-      capabilities: () => this.#capabilities,
       isClosed: () => this.#isClosed,
       plain: { target: undefined, isFresh: true, wantsPosition: false, timeoutMs: limits.publishTimeoutMs, signal: undefined },
     };
@@ -186,7 +186,7 @@ export class BusCore {
     const schemas = topics?.schemas;
     return {
       group: options.group,
-      matches: matcherOf(patterns),
+      matches: topicMatcher(patterns),
       encoding,
       validate: schemas === undefined ? undefined : (topic, payload) => validateReceived(schemas, topic, payload),
       handle: handleChain(middleware, handler),
@@ -382,7 +382,9 @@ export class BusCore {
   // ── What the connection reports ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #onConnected(session: Session, isFirst: boolean): void {
+    const { bodyBytesMax, carriesValues } = session.capabilities;
     this.#capabilities = session.capabilities;
+    this.#packing = { ...this.#packing, bodyBytesMax: Math.min(this.#options.encoding.bodyBytesMax, bodyBytesMax), carriesValues };
     this.#emitter.emit("connection-open", { isFirst });
     this.#options.logger.info({ backend: this.backend, namespace: this.namespace }, isFirst ? "Connected." : "Connected again.");
     this.#outbox.wake();
@@ -473,18 +475,6 @@ function patternsOf(pattern: string | readonly string[]): readonly TopicPattern[
   const list = typeof pattern === "string" ? [pattern] : pattern;
   if (!Array.isArray(list) || list.length === 0) throw new HalyardError("INVALID_PATTERN", "Give a pattern, or a list of at least one.");
   return [...new Set(list)].map(parsePattern);
-}
-
-/** Above so many patterns a trie is faster than asking one after the other. */
-const trieFrom = 8;
-
-function matcherOf(patterns: readonly TopicPattern[]): (topic: string) => boolean {
-  const [only] = patterns;
-  if (only !== undefined && patterns.length === 1) return (topic) => only.matches(topic);
-  if (patterns.length < trieFrom) return (topic) => patterns.some((pattern) => pattern.matches(topic));
-  const trie = new PatternTrie<true>();
-  for (const pattern of patterns) trie.add(pattern, true);
-  return (topic) => trie.match(topic).size > 0;
 }
 
 function about({ message, attempt, group }: Flight): {

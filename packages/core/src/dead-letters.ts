@@ -143,13 +143,7 @@ function verdictOf(wire: WireMessage, decision: LetterDecision, parts: DeadLette
 /** The same message with another payload, encoded as this bus encodes. */
 function withPayload(message: WireMessage, payload: unknown, { encoding, carriesValues }: DeadLettersParts): WireMessage {
   const options: PublishOptions = { id: message.id };
-  const packed = pack(message.topic, payload, options, {
-    encoding,
-    bodyBytesMax: encoding.bodyBytesMax,
-    carriesValues: carriesValues(),
-    source: undefined,
-    nextId: () => message.id,
-    nowMs: message.timeMs,
-  });
+  const context = { encoding, source: undefined, nextId: () => message.id, bodyBytesMax: encoding.bodyBytesMax, carriesValues: carriesValues() };
+  const packed = pack(message.topic, payload, options, context, message.timeMs);
   return { ...message, contentType: packed.contentType, contentEncoding: packed.contentEncoding, body: packed.body, value: packed.value };
 }

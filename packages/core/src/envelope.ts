@@ -58,22 +58,20 @@ export interface Encoding {
 
 const noBytes = new Uint8Array(0);
 
+/** What packing needs of the bus: one object for all messages. */
+export interface PackContext {
+  readonly encoding: Encoding;
+  readonly source: string | undefined;
+  readonly nextId: (nowMs: number) => string;
+  /** The lower of the bus's and the broker's limit. */
+  readonly bodyBytesMax: number;
+  readonly carriesValues: boolean;
+}
+
 /**
  * @throws INVALID_ID, INVALID_HEADER, INVALID_OPTIONS, HEADERS_TOO_LARGE, PAYLOAD_TOO_LARGE, ENCODE_FAILED
  */
-export function pack(
-  topic: string,
-  payload: unknown,
-  options: PublishOptions | undefined,
-  context: {
-    readonly encoding: Encoding;
-    readonly bodyBytesMax: number;
-    readonly carriesValues: boolean;
-    readonly source: string | undefined;
-    readonly nextId: (nowMs: number) => string;
-    readonly nowMs: number;
-  },
-): WireMessage {
+export function pack(topic: string, payload: unknown, options: PublishOptions | undefined, context: PackContext, nowMs: number): WireMessage {
   const { encoding } = context;
   let body: Uint8Array = noBytes;
   let value: WireMessage["value"];
@@ -89,12 +87,11 @@ export function pack(
     }
     if (body.byteLength > context.bodyBytesMax) throw tooLarge(body.byteLength, context.bodyBytesMax);
   }
-  if (options === undefined)
-    return plainMessage(topic, context.nextId(context.nowMs), context.nowMs, codec.contentType, contentEncoding, body, value, context.source);
+  if (options === undefined) return plainMessage(topic, context.nextId(nowMs), nowMs, codec.contentType, contentEncoding, body, value, context.source);
   return {
     topic,
-    id: options.id === undefined ? context.nextId(context.nowMs) : checkedId(options.id),
-    timeMs: context.nowMs,
+    id: options.id === undefined ? context.nextId(nowMs) : checkedId(options.id),
+    timeMs: nowMs,
     attempt: 1,
     contentType: codec.contentType,
     contentEncoding,
@@ -108,8 +105,8 @@ export function pack(
     source: context.source,
     correlationId: textOf("correlationId", options.correlationId),
     replyTo: textOf("replyTo", options.replyTo),
-    expiresAtMs: laterOf("ttlMs", options.ttlMs, context.nowMs),
-    notBeforeMs: options.delayMs === 0 ? undefined : laterOf("delayMs", options.delayMs, context.nowMs),
+    expiresAtMs: laterOf("ttlMs", options.ttlMs, nowMs),
+    notBeforeMs: options.delayMs === 0 ? undefined : laterOf("delayMs", options.delayMs, nowMs),
   };
 }
 

@@ -7,8 +7,9 @@ import type { PublishOptions } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import type { PublishReceipt } from "./outbox.ts";
+import { release } from "./outcome.ts";
 import type { Settler } from "./settler.ts";
-import type { Delivery, WireMessage } from "./spi/message.ts";
+import type { Delivery, Outcome, Settlement, WireMessage } from "./spi/message.ts";
 
 /** What a handler asked for, instead of what its end would mean. */
 export type Wish =
@@ -26,20 +27,23 @@ export interface FlightHost {
   loggerFor(flight: Flight): Logger;
 }
 
-export class Flight implements HandlerContext {
+export class Flight implements HandlerContext, Settlement {
   readonly delivery: Delivery;
   readonly message: WireMessage;
   /** Of the backend subscription that handed it over. */
   readonly settler: Settler;
   readonly #host: FlightHost;
   state: FlightState = "waiting";
+  /** What settles it, once its fate is decided. */
+  outcome: Outcome = release;
+  settleTries = 0;
   /** Where it stands in the subscription's list of unsettled flights; -1: not in it. */
   index = -1;
   /** Raised by retries in place; a retry through the inbox arrives with it raised. */
   attempt: number;
   startedMs = 0;
-  /** When the lease lapses by our own clock; infinite where there is none. */
-  leaseUntilMs: number;
+  /** When the lease lapses by our own clock; `undefined` where there is none. */
+  leaseUntilMs: number | undefined;
   /** Fetched while the subscription held nothing else. */
   isAlone = false;
   firstFailedMs: number | undefined = undefined;
@@ -47,13 +51,17 @@ export class Flight implements HandlerContext {
   #controller: AbortController | undefined = undefined;
   #abortReason: HalyardError | undefined = undefined;
 
-  constructor(delivery: Delivery, settler: Settler, host: FlightHost, leaseUntilMs: number) {
+  constructor(delivery: Delivery, settler: Settler, host: FlightHost, leaseUntilMs: number | undefined) {
     this.delivery = delivery;
     this.message = delivery.message;
     this.settler = settler;
     this.#host = host;
     this.attempt = delivery.message.attempt;
     this.leaseUntilMs = leaseUntilMs;
+  }
+
+  get receipt(): unknown {
+    return this.delivery.receipt;
   }
 
   get deliveries(): number {

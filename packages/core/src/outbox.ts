@@ -44,33 +44,45 @@ export interface OutgoingOptions {
 
 type State = "waiting" | "flying" | "held" | "done";
 
-/** One message on its way. The promise's own functions are kept, so that a publish costs one promise and one object. */
+/** What the entries of one turn have in common. */
+interface TurnOfEntries {
+  readonly startMs: number;
+}
+
+/** One message on its way: few fields, for there is one object a message. The promise's own functions are kept, so a publish makes one promise. */
 class Outgoing {
   readonly message: WireMessage;
   readonly options: OutgoingOptions;
+  readonly turn: TurnOfEntries;
   readonly order: number;
-  readonly startMs: number;
-  readonly deadlineMs: number;
-  readonly bytes: number;
   state: State = "waiting";
   isFirstSend: boolean;
   /** Perhaps stored: some earlier sending has an unknown outcome. */
   isUnknown = false;
-  lastError: Error | undefined = undefined;
   resolve: ((receipt: PublishReceipt) => void) | undefined = undefined;
   reject: ((error: Error) => void) | undefined = undefined;
+  lastError: Error | undefined = undefined;
   onAbort: (() => void) | undefined = undefined;
 
-  constructor(message: WireMessage, options: OutgoingOptions, order: number, startMs: number) {
+  constructor(message: WireMessage, options: OutgoingOptions, order: number, turn: TurnOfEntries) {
     this.message = message;
     this.options = options;
     this.order = order;
-    this.startMs = startMs;
-    this.deadlineMs = startMs + options.timeoutMs;
-    this.bytes = message.body.byteLength + 256;
+    this.turn = turn;
     this.isFirstSend = options.isFresh;
   }
+
+  get deadlineMs(): number {
+    return this.turn.startMs + this.options.timeoutMs;
+  }
+
+  get bytes(): number {
+    return this.message.body.byteLength + entryBytes;
+  }
 }
+
+/** What a message takes beside its body, about. */
+const entryBytes = 256;
 
 export interface OutboxObserver {
   accepted(count: number, startMs: number, nowMs: number): void;
@@ -95,7 +107,7 @@ export class Outbox {
   #bytes = 0;
   #order = 0;
   #isFlushPlanned = false;
-  #turnMs = 0;
+  #currentTurn: TurnOfEntries = { startMs: 0 };
   /** No entry has an earlier deadline. */
   #deadlineMsMin = Number.POSITIVE_INFINITY;
   #holdDelayMs = holdDelayMsMin;
@@ -118,15 +130,16 @@ export class Outbox {
 
   /** Resolves when the broker has accepted; rejects when it never will or the deadline has passed. */
   add(message: WireMessage, options: OutgoingOptions): Promise<PublishReceipt> {
-    const bytes = message.body.byteLength;
+    const bytes = message.body.byteLength + entryBytes;
     if (this.#count >= this.#limits.publishMessagesMax || this.#bytes + bytes > this.#limits.publishBytesMax) return Promise.reject(this.#full());
     if (options.signal?.aborted)
       return Promise.reject(new HalyardError("ABORTED", "The publish was aborted before it was sent.", { cause: options.signal.reason }));
     if (!this.#isFlushPlanned) this.#planFlush();
-    const entry = new Outgoing(message, options, this.#order++, this.#turnMs);
+    const entry = new Outgoing(message, options, this.#order++, this.#currentTurn);
     this.#count++;
-    this.#bytes += entry.bytes;
-    if (entry.deadlineMs < this.#deadlineMsMin) this.#deadlineMsMin = entry.deadlineMs;
+    this.#bytes += bytes;
+    const { deadlineMs } = entry;
+    if (deadlineMs < this.#deadlineMsMin) this.#deadlineMsMin = deadlineMs;
     if (this.#heldRoutes.size > 0 && this.#heldRoutes.has(routeOf(entry))) this.#hold(entry);
     else this.#waiting.push(entry);
     if (options.signal !== undefined) this.#watchSignal(entry, options.signal);
@@ -164,7 +177,7 @@ export class Outbox {
 
   #planFlush(): void {
     this.#isFlushPlanned = true;
-    this.#turnMs = this.#clock.monotonicMs();
+    this.#currentTurn = { startMs: this.#clock.monotonicMs() };
     this.#ticker.add(this.#watchDeadlines);
     // Runs when the turn's microtasks are through: all loops that one acceptance woke have published again by then.
     if (this.#turn.isOverdue()) this.#turn.defer(this.#flush);
@@ -217,7 +230,7 @@ export class Outbox {
     for (const entry of batch) {
       if (entry.state === "done") continue;
       accepted++;
-      startMs = entry.startMs;
+      startMs = entry.turn.startMs;
       this.#accept(entry, undefined);
     }
     if (accepted > 0) this.#observer.accepted(accepted, startMs, this.#clock.monotonicMs());
@@ -232,7 +245,7 @@ export class Outbox {
       };
       if (entry.state === "done") continue;
       if (status.status === "accepted") {
-        this.#observer.accepted(1, entry.startMs, this.#clock.monotonicMs());
+        this.#observer.accepted(1, entry.turn.startMs, this.#clock.monotonicMs());
         this.#accept(entry, status);
         continue;
       }

@@ -3,7 +3,7 @@
  * `outbox.add` (batching, sending, repeating, deadlines) is told in `outbox.ts`.
  */
 import { channels } from "./diagnostics.ts";
-import { type Encoding, type PublishOptions, pack, withOwnHeaders } from "./envelope.ts";
+import { type PackContext, type PublishOptions, pack, withOwnHeaders } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import { ownHeaders } from "./message.ts";
 import type { PublishStep } from "./middleware.ts";
@@ -16,14 +16,12 @@ import { validateToPublish } from "./topics/topic-schemas.ts";
 
 export interface PublishLine {
   readonly schemas: TopicSchemas | undefined;
-  readonly encoding: Encoding;
-  readonly source: string | undefined;
+  /** Of the current or the last session. */
+  readonly packing: () => PackContext;
+  readonly capabilities: () => Capabilities | undefined;
   readonly timeoutMs: number;
   readonly outbox: Outbox;
   readonly nowMs: () => number;
-  readonly nextId: (nowMs: number) => string;
-  /** Of the current or the last session; `undefined` before the first. */
-  readonly capabilities: () => Capabilities | undefined;
   readonly isClosed: () => boolean;
   /** What a publish without options asks of the outbox: one object for all. */
   readonly plain: OutgoingOptions;
@@ -60,16 +58,8 @@ export function publishTo(
 }
 
 function send(line: PublishLine, target: Target | undefined, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {
-  const capabilities = line.capabilities();
-  assertCan(capabilities, options);
-  const packed = pack(topic, payload, options, {
-    encoding: line.encoding,
-    bodyBytesMax: Math.min(line.encoding.bodyBytesMax, capabilities?.bodyBytesMax ?? Number.POSITIVE_INFINITY),
-    carriesValues: capabilities?.carriesValues ?? false,
-    source: line.source,
-    nextId: line.nextId,
-    nowMs: line.nowMs(),
-  });
+  if (options !== undefined) assertCan(line.capabilities(), options);
+  const packed = pack(topic, payload, options, line.packing(), line.nowMs());
   const message = target !== undefined && "group" in target ? addressed(packed, target.group) : packed;
   const receipt = line.outbox.add(message, outgoingOptions(line, target, options));
   return channels.publish.hasSubscribers || channels.published.hasSubscribers ? announced(message, receipt) : receipt;
@@ -101,8 +91,7 @@ function assertOpen(line: PublishLine): void {
   if (line.isClosed()) throw new HalyardError("CLOSED", "The bus is closed: nothing can be published any more.");
 }
 
-function assertCan(capabilities: Capabilities | undefined, options: PublishOptions | undefined): void {
-  const delayMs = options?.delayMs;
+function assertCan(capabilities: Capabilities | undefined, { delayMs }: PublishOptions): void {
   if (delayMs === undefined || delayMs <= 0 || capabilities === undefined || delayMs <= capabilities.delayMsMax) return;
   const limit = capabilities.delayMsMax === 0 ? "cannot delay messages" : `delays messages by ${capabilities.delayMsMax} ms at most`;
   throw new HalyardError("UNSUPPORTED", `This backend ${limit}; delayMs is ${delayMs}.`);

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "./clock.ts";
 import type { Flight } from "./flight.ts";
-import type { Outcome, Settlement } from "./spi/message.ts";
+import type { Outcome } from "./spi/message.ts";
 import type { BackendSubscription } from "./spi/subscription.ts";
 import { asError } from "./waiting.ts";
 
@@ -20,27 +20,15 @@ export interface SettlerObserver {
   failed(flight: Flight, error: Error | undefined): void;
 }
 
-class Pending implements Settlement {
-  readonly receipt: unknown;
-  readonly outcome: Outcome;
-  readonly flight: Flight;
-  tries = 0;
-  constructor(flight: Flight, outcome: Outcome) {
-    this.receipt = flight.delivery.receipt;
-    this.outcome = outcome;
-    this.flight = flight;
-  }
-}
-
 export class Settler {
   readonly #source: BackendSubscription;
   readonly #clock: Clock;
   readonly #observer: SettlerObserver;
-  #pending: Pending[] = [];
+  #pending: Flight[] = [];
   #isPlanned = false;
   #isOver = false;
   readonly #running = new Set<Promise<void>>();
-  readonly #retries = new Map<Pending, () => void>();
+  readonly #retries = new Map<Flight, () => void>();
 
   constructor(source: BackendSubscription, clock: Clock, observer: SettlerObserver) {
     this.#source = source;
@@ -49,7 +37,8 @@ export class Settler {
   }
 
   add(flight: Flight, outcome: Outcome): void {
-    this.#push(new Pending(flight, outcome));
+    flight.outcome = outcome;
+    this.#push(flight);
   }
 
   /** Settles now what was gathered so far. */
@@ -79,33 +68,33 @@ export class Settler {
     for (const cancel of this.#retries.values()) cancel();
     this.#retries.clear();
     this.#pending = [];
-    for (const { flight, outcome } of rest) this.#observer.stale(flight, outcome);
+    for (const flight of rest) this.#observer.stale(flight, flight.outcome);
   }
 
-  #push(pending: Pending): void {
+  #push(flight: Flight): void {
     if (this.#isOver) {
-      this.#observer.stale(pending.flight, pending.outcome);
+      this.#observer.stale(flight, flight.outcome);
       return;
     }
-    this.#pending.push(pending);
+    this.#pending.push(flight);
     if (this.#isPlanned) return;
     this.#isPlanned = true;
     process.nextTick(this.flush);
   }
 
-  async #settle(batch: readonly Pending[]): Promise<void> {
+  async #settle(batch: readonly Flight[]): Promise<void> {
     try {
       const statuses = await this.#source.settle(batch);
       for (let index = 0; index < batch.length; index++) {
-        const pending = batch[index] as Pending; // index < length
+        const flight = batch[index] as Flight; // index < length
         const status = statuses === undefined ? "done" : statuses[index];
-        if (status === "done") this.#observer.settled(pending.flight, pending.outcome);
-        else if (status === "failed") this.#later(pending, undefined);
-        else this.#observer.stale(pending.flight, pending.outcome);
+        if (status === "done") this.#observer.settled(flight, flight.outcome);
+        else if (status === "failed") this.#later(flight, undefined);
+        else this.#observer.stale(flight, flight.outcome);
       }
     } catch (thrown) {
       // The session ended: done or not, nobody knows. What was not done comes again.
-      for (const { flight, outcome } of batch) this.#observer.stale(flight, outcome);
+      for (const flight of batch) this.#observer.stale(flight, flight.outcome);
       this.#lastError = asError(thrown);
     }
   }
@@ -116,17 +105,17 @@ export class Settler {
     return this.#lastError;
   }
 
-  #later(pending: Pending, error: Error | undefined): void {
-    this.#observer.failed(pending.flight, error);
+  #later(flight: Flight, error: Error | undefined): void {
+    this.#observer.failed(flight, error);
     if (this.#isOver) {
-      this.#observer.stale(pending.flight, pending.outcome);
+      this.#observer.stale(flight, flight.outcome);
       return;
     }
-    const delayMs = Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** pending.tries++);
+    const delayMs = Math.min(retryDelayMsMax, retryDelayMsMin * 2 ** flight.settleTries++);
     const cancel = this.#clock.after(delayMs, () => {
-      this.#retries.delete(pending);
-      this.#push(pending);
+      this.#retries.delete(flight);
+      this.#push(flight);
     });
-    this.#retries.set(pending, cancel);
+    this.#retries.set(flight, cancel);
   }
 }

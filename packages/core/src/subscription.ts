@@ -313,7 +313,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     const settler = this.#settler;
     const source = this.#source;
     if (settler === undefined || source === undefined) return; // lost meanwhile: they come again
-    const leaseUntilMs = source.lease === undefined ? Number.POSITIVE_INFINITY : this.#parts.clock.monotonicMs() + source.lease.durationMs;
+    const leaseUntilMs = source.lease === undefined ? undefined : this.#parts.clock.monotonicMs() + source.lease.durationMs;
     const isAlone = this.#flights.length === 0 && deliveries.length === 1;
     let isSuspicious = false;
     for (let index = 0; index < deliveries.length; index++) {
@@ -440,7 +440,7 @@ export class RunningSubscription implements Subscription, FlightHost {
 
   #leaveAndSettle(flight: Flight, outcome: Outcome): void {
     this.#leave(flight);
-    if (flight.leaseUntilMs <= Number.MAX_VALUE && flight.leaseUntilMs <= this.#parts.clock.monotonicMs()) this.#refuse(flight);
+    if (flight.leaseUntilMs !== undefined && flight.leaseUntilMs <= this.#parts.clock.monotonicMs()) this.#refuse(flight);
     else flight.settler.add(flight, outcome);
   }
 
@@ -527,7 +527,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     const lease = this.#source?.lease;
     if (lease === undefined) return;
     this.#leaseDueMs = nowMs + lease.durationMs / 3;
-    const held = this.#flights.filter((flight) => flight.leaseUntilMs <= Number.MAX_VALUE);
+    const held = this.#flights.filter((flight) => flight.leaseUntilMs !== undefined);
     if (held.length === 0) return;
     this.#isExtending = true;
     try {
