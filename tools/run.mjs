@@ -54,7 +54,10 @@ function test(options) {
   rmSync(join(reports, "tests"), { recursive: true, force: true });
   mkdirSync(join(reports, "tests"), { recursive: true });
   // What the conformance suite wrote belongs to one whole run; a part of the tests must not leave half a table.
-  if (!isPartial) rmSync(join(reports, "guarantees"), { recursive: true, force: true });
+  if (!isPartial) {
+    rmSync(join(reports, "guarantees"), { recursive: true, force: true });
+    process.env.HALYARD_REPORT_DIR = reports;
+  }
   const buildStatus = build();
   if (buildStatus !== 0) {
     // Not through the tools: it may be they that did not compile.

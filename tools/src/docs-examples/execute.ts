@@ -48,8 +48,8 @@ interface RunResult {
 }
 
 function run(parameters: readonly string[], cwd: string, deadlineMs: number): Promise<RunResult> {
-  // Without what the vitest around this run tells its own workers.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$)/.test(name)));
+  // Without what the vitest around this run tells its own workers, and without the report: a backend in a document gets no column in the README's table.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|HALYARD_|TEST$|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$)/.test(name)));
   return new Promise((resolve) => {
     const child = spawn(process.execPath, parameters, { cwd, env: { ...env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
