@@ -9,7 +9,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -41,7 +41,15 @@ function main() {
 
 /** @returns {number} exit status, as every command below */
 function build() {
+  forgetDeletedBuilds();
   return install() || turbo(["build"]);
+}
+
+/** The compiler believes its notes and not the disk: with them left behind, a deleted dist folder would stay empty. */
+function forgetDeletedBuilds() {
+  const packages = readdirSync("packages").map((name) => join("packages", name));
+  for (const workspace of [...packages, "benchmarks", "examples", "tools"])
+    if (!existsSync(join(workspace, "dist"))) rmSync(join(workspace, "tsconfig.tsbuildinfo"), { force: true });
 }
 
 function check(options) {
@@ -118,7 +126,7 @@ function turbo(options) {
 
 function node(parameters, cwd = root) {
   if (existsSync(resolve(root, parameters[0]))) return run(process.execPath, parameters, { cwd });
-  console.error(`${parameters[0]} is missing, although the build passed. Delete the dist and .turbo folders and run the command again.`);
+  console.error(`${parameters[0]} is missing, although the build passed. Delete the dist folders and .turbo, and run the command again.`);
   return 1;
 }
 

@@ -32,6 +32,7 @@ describe("the entry of the root scripts", () => {
     const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as object;
     const root = folder({ "package.json": JSON.stringify({ ...manifest, engines }), "pnpm-lock.yaml": "", "pnpm-workspace.yaml": "" });
     mkdirSync(join(root, "tools"));
+    mkdirSync(join(root, "packages"));
     copyFileSync(join(repositoryRoot, "tools/run.mjs"), join(root, "tools/run.mjs"));
     return root;
   }
