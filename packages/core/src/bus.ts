@@ -9,7 +9,7 @@ import type { HistoryEntry, HistoryOptions } from "./history.ts";
 import type { Health, Inspection } from "./inspect.ts";
 import type { Message } from "./message.ts";
 import type { MetricsSnapshot } from "./metrics.ts";
-import type { PublishReceipt } from "./outbox.ts";
+import type { PublishReceipt } from "./outgoing.ts";
 import type { SubscribeOptions } from "./subscribe-options.ts";
 import type { Subscription } from "./subscription.ts";
 import type { KnownPattern, KnownTopic, PayloadMatching, PayloadOf, TopicMap, UntypedTopics } from "./topics/topic-map.ts";

@@ -61,6 +61,8 @@ export interface ConsumeLine {
   readonly monotonicMs: () => number;
   readonly random: () => number;
   readonly observer: ConsumeObserver;
+  /** For `ack: "received"`: settles before the handler runs. */
+  readonly settleEarly?: ((flight: Flight) => void) | undefined;
 }
 
 export function deliver(flight: Flight, line: ConsumeLine): Verdict | Promise<Verdict> {
@@ -176,6 +178,7 @@ function unpack(wire: WireMessage, line: ConsumeLine): Message | Failure | Promi
 
 function run(flight: Flight, line: ConsumeLine, message: Message): Failure | undefined | Promise<Failure | undefined> {
   line.observer.started(flight);
+  line.settleEarly?.(flight);
   try {
     const result = line.handle(message, flight);
     if (!isThenable(result)) return undefined;
@@ -217,6 +220,7 @@ export function afterFailure(flight: Flight, line: ConsumeLine, error: unknown):
 }
 
 function attemptsMaxOf(flight: Flight, line: ConsumeLine): number {
+  if (line.settleEarly !== undefined) return 1; // at most once
   const own = flight.message.headers[ownHeaders.attemptsMax];
   const attemptsMax = own === undefined ? Number.NaN : Number(own);
   return Number.isInteger(attemptsMax) && attemptsMax >= 1 ? attemptsMax : line.retry.attemptsMax;

@@ -1,7 +1,7 @@
 /** What a handler gets beside the message. */
 import type { PublishOptions } from "./envelope.ts";
 import type { Logger } from "./logger.ts";
-import type { PublishReceipt } from "./outbox.ts";
+import type { PublishReceipt } from "./outgoing.ts";
 
 export interface HandlerContext {
   /** 1 + failed handler runs of this message in this group. */

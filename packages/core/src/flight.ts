@@ -6,8 +6,8 @@ import type { HandlerContext } from "./context.ts";
 import type { PublishOptions } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
-import type { PublishReceipt } from "./outbox.ts";
 import { release } from "./outcome.ts";
+import type { PublishReceipt } from "./outgoing.ts";
 import type { Settler } from "./settler.ts";
 import type { Delivery, Outcome, Settlement, WireMessage } from "./spi/message.ts";
 

@@ -20,7 +20,7 @@ export { type Logger, silentLogger } from "./logger.ts";
 export type { Message, Priority } from "./message.ts";
 export type { LatencySummary, MetricsSnapshot } from "./metrics.ts";
 export type { Draft, Middleware } from "./middleware.ts";
-export type { PublishReceipt } from "./outbox.ts";
+export type { PublishReceipt } from "./outgoing.ts";
 export type { RetryDecision, RetryPolicy } from "./retry.ts";
 export type { Backend } from "./spi/backend.ts";
 export type { Capabilities } from "./spi/capabilities.ts";

@@ -3,7 +3,7 @@ import type { HandlerContext } from "./context.ts";
 import type { PublishOptions } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { Message } from "./message.ts";
-import type { PublishReceipt } from "./outbox.ts";
+import type { PublishReceipt } from "./outgoing.ts";
 
 /** A message that is about to be published. A middleware may pass on a changed copy. */
 export interface Draft {

@@ -9,80 +9,28 @@
 import type { Clock, Turn } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import {
+  closedError,
+  entryBytes,
+  inOrder,
+  lateError,
+  Outgoing,
+  type OutgoingOptions,
+  type PublishReceipt,
+  routeOf,
+  type TurnOfEntries,
+  takeBatch,
+} from "./outgoing.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
-import type { PublishRequest, PublishStatus, Session } from "./spi/backend.ts";
+import type { PublishStatus, Session } from "./spi/backend.ts";
 import type { WireMessage } from "./spi/message.ts";
 import type { Ticker } from "./ticker.ts";
-import { asError, type Deferred, deferred } from "./waiting.ts";
+import { asError, type Deferred, deferred, within } from "./waiting.ts";
 
-/** Most messages and bytes that one call of `Session.publish` carries. */
-const batchMessagesMax = 512;
-const batchBytesMax = 1024 * 1024;
 /** Most messages that are sent and not yet answered. */
 const inFlightMessagesMax = 4_096;
 const holdDelayMsMin = 20;
 const holdDelayMsMax = 1_000;
-
-export interface PublishReceipt {
-  readonly id: string;
-  /** The broker had this id already, and stored nothing new. */
-  readonly duplicate: boolean;
-  /** The broker's position of the message, where `position: true` was asked and the broker has one. */
-  readonly position: string | undefined;
-}
-
-export type Target = NonNullable<PublishRequest["target"]>;
-
-export interface OutgoingOptions {
-  readonly target: Target | undefined;
-  /** Core made the id: no broker can have seen it. */
-  readonly isFresh: boolean;
-  readonly wantsPosition: boolean;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-type State = "waiting" | "flying" | "held" | "done";
-
-/** What the entries of one turn have in common. */
-interface TurnOfEntries {
-  readonly startMs: number;
-}
-
-/** One message on its way: few fields, for there is one object a message. The promise's own functions are kept, so a publish makes one promise. */
-class Outgoing {
-  readonly message: WireMessage;
-  readonly options: OutgoingOptions;
-  readonly turn: TurnOfEntries;
-  readonly order: number;
-  state: State = "waiting";
-  isFirstSend: boolean;
-  /** Perhaps stored: some earlier sending has an unknown outcome. */
-  isUnknown = false;
-  resolve: ((receipt: PublishReceipt) => void) | undefined = undefined;
-  reject: ((error: Error) => void) | undefined = undefined;
-  lastError: Error | undefined = undefined;
-  onAbort: (() => void) | undefined = undefined;
-
-  constructor(message: WireMessage, options: OutgoingOptions, order: number, turn: TurnOfEntries) {
-    this.message = message;
-    this.options = options;
-    this.order = order;
-    this.turn = turn;
-    this.isFirstSend = options.isFresh;
-  }
-
-  get deadlineMs(): number {
-    return this.turn.startMs + this.options.timeoutMs;
-  }
-
-  get bytes(): number {
-    return this.message.body.byteLength + entryBytes;
-  }
-}
-
-/** What a message takes beside its body, about. */
-const entryBytes = 256;
 
 export interface OutboxObserver {
   accepted(count: number, startMs: number, nowMs: number): void;
@@ -154,17 +102,11 @@ export class Outbox {
     if (this.#waiting.length > 0 && !this.#isFlushPlanned) this.#planFlush();
   }
 
-  /** Resolves when nothing is left, or `false` after `timeoutMs`. */
+  /** Whether nothing was left within `timeoutMs`. */
   async drain(timeoutMs: number): Promise<boolean> {
     if (this.#count === 0) return true;
     this.#idle ??= deferred();
-    let cancel: () => void = () => undefined;
-    const late = new Promise<false>((resolve) => {
-      cancel = this.#clock.after(timeoutMs, () => resolve(false));
-    });
-    const isEmpty = await Promise.race([this.#idle.promise.then(() => true), late]);
-    cancel();
-    return isEmpty;
+    return within(this.#clock, timeoutMs, this.#idle.promise);
   }
 
   /** Rejects what is left. */
@@ -366,71 +308,4 @@ export class Outbox {
       { details: { messages: this.#count, bytes: this.#bytes } },
     );
   }
-}
-
-/** The longest run from `from` that can go in one call: one target, one kind, bounded. */
-function takeBatch(waiting: readonly Outgoing[], from: number): { readonly entries: Outgoing[]; readonly taken: number } {
-  const entries: Outgoing[] = [];
-  let bytes = 0;
-  let index = from;
-  for (; index < waiting.length && entries.length < batchMessagesMax && bytes < batchBytesMax; index++) {
-    const entry = waiting[index] as Outgoing; // index < length
-    if (entry.state === "done") continue;
-    const first = entries[0];
-    if (first !== undefined && !canShareBatch(first, entry)) break;
-    bytes += entry.bytes;
-    entries.push(entry);
-  }
-  return { entries, taken: index - from };
-}
-
-function canShareBatch(first: Outgoing, other: Outgoing): boolean {
-  return (
-    first.isFirstSend === other.isFirstSend &&
-    first.options.wantsPosition === other.options.wantsPosition &&
-    (first.options.target === other.options.target ||
-      (first.options.target !== undefined && other.options.target !== undefined && routeOf(first) === routeOf(other)))
-  );
-}
-
-/** Messages of one route keep their order. */
-function routeOf(entry: Outgoing): string {
-  const { target } = entry.options;
-  if (target === undefined) return entry.message.topic;
-  return "group" in target ? `>${target.group}` : `!${target.deadLetters}`;
-}
-
-/** Merges entries back to where they stood. Rare path: a sort is good enough. */
-function inOrder(again: readonly Outgoing[], waiting: readonly Outgoing[]): Outgoing[] {
-  return [...again, ...waiting].sort((left, right) => left.order - right.order);
-}
-
-function lateError(entry: Outgoing, connectionError: Error | undefined): HalyardError {
-  const details = { id: entry.message.id, topic: entry.message.topic, timeoutMs: entry.options.timeoutMs };
-  const cause = entry.lastError ?? connectionError;
-  if (entry.state === "flying" || entry.isUnknown) {
-    return new HalyardError(
-      "PUBLISH_UNKNOWN",
-      `The broker did not answer within ${entry.options.timeoutMs} ms: the message may be stored. Publishing it again under the same id is safe where the broker deduplicates.`,
-      { cause, details },
-    );
-  }
-  if (isHalyardError(cause, "BACKPRESSURE")) {
-    return new HalyardError("BACKPRESSURE", `The broker had no room within ${entry.options.timeoutMs} ms; the message was not stored. ${cause.message}`, {
-      cause,
-      details,
-    });
-  }
-  return new HalyardError(
-    "CONNECT_FAILED",
-    `There was no connection within ${entry.options.timeoutMs} ms; the message was not sent.${cause === undefined ? "" : ` ${cause.message}`}`,
-    { cause, details },
-  );
-}
-
-function closedError(entry: Outgoing): HalyardError {
-  const isUnknown = entry.state === "flying" || entry.isUnknown;
-  return isUnknown
-    ? new HalyardError("PUBLISH_UNKNOWN", "The bus closed before the broker answered: the message may be stored.", { cause: entry.lastError })
-    : new HalyardError("CLOSED", "The bus closed before the message was sent; it was not stored.", { cause: entry.lastError });
 }

@@ -7,7 +7,8 @@ import { type PackContext, type PublishOptions, pack, withOwnHeaders } from "./e
 import { HalyardError } from "./errors.ts";
 import { ownHeaders } from "./message.ts";
 import type { PublishStep } from "./middleware.ts";
-import type { Outbox, OutgoingOptions, PublishReceipt, Target } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
+import type { OutgoingOptions, PublishReceipt, Target } from "./outgoing.ts";
 import type { Capabilities } from "./spi/capabilities.ts";
 import type { WireMessage } from "./spi/message.ts";
 import { assertTopic } from "./topic.ts";

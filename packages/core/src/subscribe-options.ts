@@ -105,7 +105,8 @@ export function resolveSubscribeOptions(options: SubscribeOptions, busRetry: Res
     ordered: options.ordered ?? false,
     exclusive,
     retry: resolveRetry(options.retry, busRetry),
-    letterGroup: letterGroupOf(options),
+    // What is done before it is handled cannot be tried or kept afterwards.
+    letterGroup: ack === "received" ? undefined : letterGroupOf(options),
     deadLettersExpired: options.expired === "dead-letter",
     messageTtlMs: options.messageTtlMs,
     acksOnReceipt: ack === "received",

@@ -48,6 +48,21 @@ export async function withDeadline<Value>(
   }
 }
 
+/** Whether the promise settled in time. Its rejection counts as settled: who waits like this has nobody to hand it to. */
+export async function within(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
+  let cancel: () => void = () => undefined;
+  const late = new Promise<false>((resolve) => {
+    cancel = clock.after(timeoutMs, () => resolve(false));
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const isSettled = await Promise.race([settled, late]);
+  cancel();
+  return isSettled;
+}
+
 /** A promise with its resolver outside; `Promise.withResolvers` is missing in Node 20. */
 export interface Deferred<Value> {
   readonly promise: Promise<Value>;

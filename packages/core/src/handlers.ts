@@ -1,0 +1,284 @@
+/**
+ * The handlers of one subscription: which flight starts when, what becomes of its end, and who is told. Deliveries come in by `take`, outcomes go
+ * out to the settler of the source that handed the delivery over. All unsettled flights of the subscription are here, each in one place: the
+ * backlog, between two runs in place (`#paused`, then `#due`), or running.
+ */
+import { Backlog } from "./backlog.ts";
+import type { Clock } from "./clock.ts";
+import { afterFailure, type ConsumeLine, deliver, type Verdict } from "./consume.ts";
+import { HalyardError } from "./errors.ts";
+import type { Flight } from "./flight.ts";
+import { FlightList } from "./flight-list.ts";
+import type { ConsumeCounters } from "./metrics.ts";
+import { ack, release } from "./outcome.ts";
+import type { Settler, SettlerObserver } from "./settler.ts";
+import type { Outcome, WireMessage } from "./spi/message.ts";
+import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
+import type { Ticker } from "./ticker.ts";
+import { asError, type Deferred, deferred, within } from "./waiting.ts";
+
+export interface HandlersParts {
+  readonly clock: Clock;
+  readonly ticker: Ticker;
+  /** There may be room for more deliveries. */
+  onRoom(): void;
+  publishLetter(group: string, letter: WireMessage): Promise<void>;
+  handlerMs(durationMs: number): void;
+  warn(text: string, error: Error | undefined): void;
+  leaseLost(flight: Flight): void;
+  settled(flight: Flight, outcome: Outcome): void;
+}
+
+export class Handlers {
+  /** Unsettled. */
+  readonly flights = new FlightList();
+  readonly settlerObserver: SettlerObserver;
+  readonly #line: ConsumeLine;
+  readonly #options: ResolvedSubscribeOptions;
+  readonly #counters: ConsumeCounters;
+  readonly #parts: HandlersParts;
+  readonly #backlog: Backlog;
+  /** Between two runs in place, with what cancels the timer. */
+  readonly #paused = new Map<Flight, () => void>();
+  /** Came back from a pause in place while no handler was free: they go before the backlog. */
+  #due: Flight[] = [];
+  #running = 0;
+  #isPaused = false;
+  #isClosing = false;
+  #idle: Deferred<void> | undefined;
+
+  constructor(line: ConsumeLine, options: ResolvedSubscribeOptions, counters: ConsumeCounters, parts: HandlersParts) {
+    this.#line = line;
+    this.#options = options;
+    this.#counters = counters;
+    this.#parts = parts;
+    this.#backlog = new Backlog(options.ordered);
+    this.settlerObserver = { settled: this.#onSettled, stale: this.#onStale, failed: this.#onSettleFailed };
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#backlog.size + this.#due.length;
+  }
+
+  get #isLive(): boolean {
+    return this.#options.group === undefined;
+  }
+
+  take(flight: Flight): void {
+    this.flights.add(flight);
+    this.#backlog.push(flight);
+  }
+
+  /** Starts as many as may run at once. */
+  startNext(): void {
+    while (this.#running < this.#options.concurrency && !this.#isPaused) {
+      const flight = this.#due.length > 0 ? this.#due.shift() : this.#backlog.take();
+      if (flight === undefined) return;
+      this.#start(flight);
+    }
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    if (!this.#isLive) this.giveBackUnstarted(); // a live copy cannot be given back: it waits for resume
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.startNext();
+  }
+
+  giveBackUnstarted(): void {
+    const unstarted = [...this.#backlog.takeAll(), ...this.#due, ...this.#paused.keys()];
+    this.#due = [];
+    for (const flight of unstarted) {
+      this.#cancelPause(flight);
+      this.#counters.released++;
+      this.#settle(flight, release);
+    }
+  }
+
+  /** The source is gone, and what it handed over comes again; what runs is told. A live subscription keeps its copies: nobody hands them over again. */
+  lose(settler: Settler, cause: Error): void {
+    if (!this.#isLive) {
+      const reason = new HalyardError("LEASE_LOST", "The connection was lost while the message was handled: it comes again, here or elsewhere.", { cause });
+      this.#backlog.takeAll();
+      this.#due = [];
+      for (const flight of this.flights.all()) {
+        this.flights.remove(flight);
+        if (flight.state === "running") flight.abort(reason);
+        else this.#forget(flight);
+      }
+      this.#parts.onRoom();
+    }
+    settler.end();
+  }
+
+  /** Gives back what has not started and waits for the rest. False if some handlers did not end in time: they are told, and their messages come again. */
+  async close(timeoutMs: number): Promise<boolean> {
+    this.#isClosing = true;
+    this.giveBackUnstarted();
+    if (this.#running === 0) return true;
+    this.#idle = deferred();
+    if (await within(this.#parts.clock, timeoutMs, this.#idle.promise)) return true;
+    const error = new HalyardError("CLOSED", `The subscription was closed and its handler did not end within ${timeoutMs} ms.`);
+    for (const flight of this.flights.all()) flight.abort(error);
+    return false;
+  }
+
+  // ── Running ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #start(flight: Flight): void {
+    flight.state = "running";
+    flight.startedMs = this.#parts.clock.monotonicMs();
+    this.#running++;
+    if (this.#running === 1) this.#parts.ticker.add(this.#watch);
+    const verdict = deliver(flight, this.#line);
+    if (verdict instanceof Promise) this.#await(flight, verdict);
+    else this.#finish(flight, verdict);
+  }
+
+  #await(flight: Flight, verdict: Promise<Verdict>): void {
+    verdict.then(
+      (later) => {
+        this.#finish(flight, later);
+        this.startNext();
+      },
+      (thrown: unknown) => {
+        // The line itself must not fail; if it does, the message goes back rather than being lost.
+        this.#parts.warn("The consume line failed; the message was given back.", asError(thrown));
+        this.#finish(flight, release);
+        this.startNext();
+      },
+    );
+  }
+
+  #finish(flight: Flight, verdict: Verdict): void {
+    if (flight.state !== "running") return; // given up earlier
+    this.#running--;
+    this.#parts.handlerMs(this.#parts.clock.monotonicMs() - flight.startedMs);
+    this.#conclude(flight, verdict);
+    if (this.#running === 0) this.#idle?.resolve();
+  }
+
+  #conclude(flight: Flight, verdict: Verdict): void {
+    if (verdict.type !== "again") this.#settle(flight, verdict);
+    else if (this.#isClosing) this.#settle(flight, release);
+    else if (flight.index < 0)
+      this.#forget(flight); // its source is gone: it comes again
+    else this.#pauseInPlace(flight, verdict.delayMs);
+  }
+
+  #pauseInPlace(flight: Flight, delayMs: number): void {
+    flight.state = "waiting";
+    const cancel = this.#parts.clock.after(delayMs, () => {
+      this.#paused.delete(flight);
+      this.#due.push(flight);
+      this.startNext();
+    });
+    this.#paused.set(flight, cancel);
+  }
+
+  #cancelPause(flight: Flight): void {
+    this.#paused.get(flight)?.();
+    this.#paused.delete(flight);
+  }
+
+  /** Not settled and not held any more: the broker hands it over again. */
+  #forget(flight: Flight): void {
+    flight.state = "over";
+    this.#cancelPause(flight);
+    this.#backlog.free(flight);
+  }
+
+  readonly #watch = (nowMs: number): boolean => {
+    const { handlerTimeoutMs } = this.#options;
+    for (const flight of this.flights.all()) {
+      if (flight.state === "running" && nowMs - flight.startedMs >= handlerTimeoutMs) this.#giveUp(flight, handlerTimeoutMs);
+    }
+    return this.#running > 0;
+  };
+
+  /** The handler hangs: its message is retried as if it had thrown. What it still does is ignored, so a further run in place needs a flight of its own. */
+  #giveUp(flight: Flight, timeoutMs: number): void {
+    const error = new HalyardError("HANDLER_TIMEOUT", `The handler took longer than ${timeoutMs} ms (handlerTimeoutMs).`);
+    this.#counters.timedOut++;
+    flight.abort(error);
+    const verdict = afterFailure(flight, this.#line, error);
+    this.#finish(flight, verdict.type === "again" ? this.#replace(flight, verdict) : verdict);
+    this.startNext();
+  }
+
+  #replace(flight: Flight, verdict: Verdict): Verdict {
+    const next = flight.again();
+    if (this.flights.remove(flight)) this.flights.add(next);
+    this.#conclude(next, verdict);
+    return held;
+  }
+
+  // ── Settling ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** For `ack: "received"`: the message is done before its handler runs. */
+  settleEarly(flight: Flight): void {
+    this.#leave(flight, ack);
+  }
+
+  #settle(flight: Flight, outcome: Outcome): void {
+    flight.state = "over";
+    if (outcome === held) return;
+    if (this.#options.acksOnReceipt && flight.outcome === ack) this.#backlog.free(flight);
+    else if (this.#isLive && outcome.type === "move") void this.#publishLetter(flight, outcome.message);
+    else this.#leave(flight, outcome);
+  }
+
+  #leave(flight: Flight, outcome: Outcome): void {
+    const isHeld = this.flights.remove(flight);
+    if (isHeld && flight.leaseUntilMs !== undefined && flight.leaseUntilMs <= this.#parts.clock.monotonicMs()) this.#refuse(flight);
+    else flight.settler.add(flight, outcome);
+    if (isHeld) this.#parts.onRoom();
+  }
+
+  /** The lease has lapsed by our own clock: somebody else may have the message, and some brokers would take our ack all the same. */
+  #refuse(flight: Flight): void {
+    this.#counters.leasesLost++;
+    this.#parts.leaseLost(flight);
+    this.#backlog.free(flight);
+  }
+
+  /** A live copy has no dead letters of its own: the letter is published to the named group's first, then the copy is done. */
+  async #publishLetter(flight: Flight, letter: WireMessage): Promise<void> {
+    try {
+      await this.#parts.publishLetter(this.#options.letterGroup ?? "", letter);
+    } catch (thrown) {
+      this.#parts.warn(`The dead letter of message ${flight.message.id} could not be stored.`, asError(thrown));
+    }
+    this.#leave(flight, ack);
+  }
+
+  readonly #onSettled = (flight: Flight, outcome: Outcome): void => {
+    this.#parts.settled(flight, outcome);
+    if (this.#options.ordered) this.#freeKey(flight);
+  };
+
+  readonly #onStale = (flight: Flight): void => {
+    this.#counters.stale++;
+    if (this.#options.ordered) this.#freeKey(flight);
+  };
+
+  #freeKey(flight: Flight): void {
+    if (flight.state !== "over") return; // settled when it came, and still running
+    this.#backlog.free(flight);
+    this.startNext();
+  }
+
+  readonly #onSettleFailed = (flight: Flight, error: Error | undefined): void => {
+    this.#parts.warn(`The outcome of message ${flight.message.id} could not be stored; it is tried again.`, error);
+  };
+}
+
+/** Stands for the outcome of a run whose message goes on in another flight. */
+const held: Outcome = Object.freeze({ type: "release" });
