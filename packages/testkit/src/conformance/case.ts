@@ -1,0 +1,51 @@
+/** What a conformance case is: data, so that the same cases run in vitest, under every fault, and against faulty backends. */
+import type { Capabilities } from "@halyard/core/spi";
+import type { World } from "./world.ts";
+
+export type CaseKind = "normal" | "limit" | "fault";
+
+/** Which of the backend's actions a case of kind `fault` breaks into. */
+export type FaultArea = "publish" | "receive" | "settle" | "move" | "lease" | "subscribe" | "close";
+
+/** What the suite's options make possible beside the backend's own capabilities. */
+export interface Abilities {
+  readonly restartBroker: boolean;
+  readonly destroyGroup: boolean;
+  readonly wrongCredentials: boolean;
+  /** Faults happen to bytes on a wire, not at the seam between core and backend. */
+  readonly hasWire: boolean;
+  /** The broker's time is the bus's clock. */
+  readonly hasHostClock: boolean;
+  readonly history: boolean;
+  readonly hasSecrets: boolean;
+  /** Lease of a subscription, milliseconds; `undefined`: the broker takes nothing back by time. */
+  readonly leaseMs: number | undefined;
+}
+
+export interface ConformanceCase {
+  /** Number in the list of promises. */
+  readonly promise: number;
+  /** A sentence; the promise's number is put before it. */
+  readonly title: string;
+  readonly kind: CaseKind;
+  /** Only and always for `fault`. */
+  readonly area?: FaultArea;
+  /** Not while another case runs: it measures the process, or touches what all share. */
+  readonly isAlone?: boolean;
+  /** Runs in simulated time. */
+  readonly isTimed?: boolean;
+  /** Why this backend is not asked; `undefined`: it is. */
+  readonly needs?: (capabilities: Capabilities, abilities: Abilities) => string | undefined;
+  run(world: World): Promise<void>;
+}
+
+/** `promise 6: a retry comes back no sooner than its delay` */
+export const titleOf = (one: ConformanceCase): string => `promise ${one.promise}: ${one.title}`;
+
+/** These hold on every backend. */
+export const inexcusablePromises: readonly number[] = [1, 3, 5, 6, 7, 8, 9, 11, 15, 16, 17, 18, 19, 20, 22, 23, 24];
+
+/** For `needs`: the first reason that stands. */
+export function firstReason(...reasons: readonly (readonly [isMissing: boolean, reason: string])[]): string | undefined {
+  return reasons.find(([isMissing]) => isMissing)?.[1];
+}

@@ -1,0 +1,270 @@
+/** Promise 9: dead letters can be counted, walked oldest first, read, removed, redriven and purged; looking uses nothing up. */
+import assert from "node:assert/strict";
+import type { Bus } from "@halyard/core";
+import { isHalyardError, type Session } from "@halyard/core/spi";
+import type { ConformanceCase } from "../case.ts";
+import { accepts, lettersOf, never } from "../pull.ts";
+import { gate, numbers, pause, recorder } from "../recorder.ts";
+import { wire } from "../wire.ts";
+import type { World } from "../world.ts";
+
+/** Puts letters `m0`, `m1`, … into the dead letters of group `g`, by failing handlers, in that order. */
+async function lettersByFailing(world: World, bus: Bus, count: number): Promise<void> {
+  const subscription = await bus.subscribe("l.#", { group: "g", retry: { attemptsMax: 1 } }, () => {
+    throw new Error("as asked");
+  });
+  for (const index of numbers(count)) await bus.publish("l.one", index, { id: `m${index}` });
+  await world.until(async () => (await bus.deadLetters("g").count()) === count, `${count} letters are there`);
+  await subscription.close();
+}
+
+async function lettersDirectly(session: Session, count: number): Promise<void> {
+  await accepts(
+    session,
+    numbers(count).map((index) => wire("l.one", index, { id: `m${index}` })),
+    { target: { deadLetters: "g" } },
+  );
+}
+
+export const redriveCases: readonly ConformanceCase[] = [
+  {
+    promise: 9,
+    title: "letters are counted, listed oldest first, read and removed",
+    kind: "normal",
+    async run(world) {
+      const bus = await world.bus();
+      const letters = bus.deadLetters("g");
+      assert.equal(await letters.count(), 0, "a group without letters");
+      assert.deepEqual(await letters.list(), []);
+      await lettersByFailing(world, bus, 5);
+      assert.deepEqual(
+        (await letters.list()).map(({ id }) => id),
+        ["m0", "m1", "m2", "m3", "m4"],
+      );
+      assert.deepEqual(
+        (await letters.list({ limit: 2 })).map(({ id }) => id),
+        ["m0", "m1"],
+      );
+      assert.equal((await letters.get("m3"))?.message.payload, 3);
+      assert.equal(await letters.get("missing"), undefined);
+      assert.equal(await letters.remove(["m1", "m2"]), 2);
+      assert.deepEqual(
+        (await letters.list()).map(({ id }) => id),
+        ["m0", "m3", "m4"],
+      );
+      assert.equal(await letters.purge(), 3);
+      assert.equal(await letters.count(), 0);
+    },
+  },
+  {
+    promise: 9,
+    title: "a redrive goes to its own group only, starts at attempt 1, and is not taken for a duplicate",
+    kind: "normal",
+    async run(world) {
+      const bus = await world.bus();
+      const other = recorder();
+      await bus.subscribe("l.#", { group: "other" }, other.handle);
+      await bus.subscribe("l.#", {}, other.handle);
+      await lettersByFailing(world, bus, 3);
+      const inbox = recorder();
+      await bus.subscribe("l.#", { group: "g" }, inbox.handle);
+      assert.equal(await bus.deadLetters("g").redrive("m1"), 1);
+      await world.until(() => inbox.seen.length >= 1, "it comes again");
+      assert.deepEqual([inbox.seen[0]?.message.id, inbox.seen[0]?.attempt, inbox.seen[0]?.message.topic], ["m1", 1, "l.one"]);
+      assert.equal(await bus.deadLetters("g").redrive("all"), 2);
+      await world.until(() => inbox.seen.length >= 3, "all come again");
+      assert.equal(await bus.deadLetters("g").count(), 0);
+      await bus.publish("l.end", "end");
+      await world.until(() => other.payloads().filter((payload) => payload === "end").length === 2, "the end arrives");
+      assert.equal(other.seen.length, 8, "another group saw the redrive");
+      assert.equal(inbox.seen.filter(({ message }) => message.payload !== "end").length, 3);
+    },
+  },
+  {
+    promise: 9,
+    title: "a letter can be redriven, fail and be redriven again, also with a repaired payload",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      const inbox = recorder(({ payload }) => {
+        if (payload === 0) throw new Error("as asked");
+      });
+      await lettersByFailing(world, bus, 1);
+      await bus.subscribe("l.#", { group: "g" }, inbox.handle);
+      await bus.deadLetters("g").redrive("m0");
+      await world.until(async () => inbox.seen.length >= 3 && (await bus.deadLetters("g").count()) === 1, "it fails again");
+      await bus.deadLetters("g").redrive("m0", { payload: "repaired" });
+      await world.until(() => inbox.payloads().includes("repaired"), "the repaired one is handled");
+      assert.deepEqual(
+        inbox.seen.map(({ attempt }) => attempt),
+        [1, 2, 3, 1],
+      );
+      assert.equal(await bus.deadLetters("g").count(), 0);
+    },
+  },
+  {
+    promise: 9,
+    title: "handle decides letter by letter",
+    kind: "normal",
+    async run(world) {
+      const bus = await world.bus();
+      await lettersByFailing(world, bus, 6);
+      const inbox = recorder();
+      await bus.subscribe("l.#", { group: "g" }, inbox.handle);
+      const fates = ["keep", "remove", "redrive"] as const;
+      const result = await bus.deadLetters("g").handle(({ message }) => fates[Number(message.payload) % 3] ?? "keep");
+      assert.deepEqual(result, { kept: 2, removed: 2, redriven: 2 });
+      await world.until(() => inbox.seen.length >= 2, "the redriven come again");
+      assert.deepEqual([...inbox.ids()].sort(), ["m2", "m5"]);
+      assert.deepEqual(
+        (await bus.deadLetters("g").list()).map(({ id }) => id),
+        ["m0", "m3"],
+      );
+    },
+  },
+  {
+    promise: 9,
+    title: "looking never uses a letter up",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      await lettersByFailing(world, bus, 3);
+      for (let time = 0; time < 25; time++) assert.equal((await bus.deadLetters("g").list()).length, 3, `look ${time + 1}`);
+      assert.equal(await bus.deadLetters("g").count(), 3);
+    },
+  },
+  {
+    promise: 9,
+    title: "a walk goes in pages, oldest first, sees each letter once, and stops when told",
+    kind: "limit",
+    async run(world) {
+      const { session } = await world.session();
+      await lettersDirectly(session, 120);
+      const pages: number[] = [];
+      const ids: string[] = [];
+      await session.deadLetters.walk("g", { pageMax: 50, signal: never }, async (page) => {
+        pages.push(page.length);
+        ids.push(...page.map(({ id }) => id));
+        return page.map(() => "keep" as const);
+      });
+      assert.ok(
+        pages.every((size) => size >= 1 && size <= 50),
+        `pages of ${pages.join(", ")}`,
+      );
+      assert.deepEqual(
+        ids,
+        numbers(120).map((index) => `m${index}`),
+      );
+      let visits = 0;
+      await session.deadLetters.walk("g", { pageMax: 50, signal: never }, async () => {
+        visits++;
+        return "stop";
+      });
+      assert.equal(visits, 1);
+      assert.equal(await session.deadLetters.count("g", never), 120);
+    },
+  },
+  {
+    promise: 9,
+    title: "one walk per group at a time: a second one is BUSY, and works when the first has ended",
+    kind: "limit",
+    async run(world) {
+      const { session } = await world.session();
+      const other = (await world.session()).session;
+      await lettersDirectly(session, 3);
+      await accepts(session, [wire("l.one", 1)], { target: { deadLetters: "h" } });
+      const entered = gate();
+      const leave = gate();
+      const first = session.deadLetters.walk("g", { pageMax: 10, signal: never }, async (page) => {
+        entered.open();
+        await leave.opened;
+        return page.map(() => "keep" as const);
+      });
+      await entered.opened;
+      for (const second of [session, other])
+        await assert.rejects(lettersOf(second, "g"), (error) => isHalyardError(error, "BUSY"), "a second walk must be BUSY");
+      assert.equal((await lettersOf(other, "h")).length, 1, "another group's letters can be walked meanwhile");
+      leave.open();
+      await first;
+      assert.equal((await lettersOf(other, "g")).length, 3);
+    },
+  },
+  {
+    promise: 9,
+    title: "a walk that dies changes nothing",
+    kind: "limit",
+    async run(world) {
+      const { session } = await world.session();
+      await lettersDirectly(session, 5);
+      const dying = session.deadLetters.walk("g", { pageMax: 2, signal: never }, async () => {
+        throw new Error("the visitor died");
+      });
+      await assert.rejects(dying, /the visitor died/);
+      assert.deepEqual(
+        (await lettersOf(session, "g")).map(({ id }) => id),
+        ["m0", "m1", "m2", "m3", "m4"],
+      );
+    },
+  },
+  {
+    promise: 9,
+    title: "a walk whose connection breaks leaves each letter in place, and the next walk is not BUSY for long",
+    kind: "fault",
+    area: "move",
+    async run(world) {
+      const steady = (await world.session({ steady: true })).session;
+      const { session, line } = await world.session();
+      await lettersDirectly(steady, 10);
+      const broken = session.deadLetters.walk("g", { pageMax: 5, signal: never }, async (page) => {
+        line.refuse();
+        line.reset();
+        await pause(50);
+        return page.map(() => "remove" as const);
+      });
+      await assert.rejects(broken, "the session ended under the walk");
+      let ids: readonly string[] = [];
+      await world.until(async () => {
+        const letters = await lettersOf(steady, "g").catch((error: unknown) => {
+          if (isHalyardError(error, "BUSY")) return undefined;
+          throw error;
+        });
+        ids = letters?.map(({ id }) => id) ?? [];
+        return letters !== undefined;
+      }, "the next walk is let in");
+      assert.equal(new Set(ids).size, ids.length);
+      for (const index of numbers(5)) assert.ok(ids.includes(`m${5 + index}`), "a letter that no verdict was given about is gone");
+    },
+  },
+  {
+    promise: 9,
+    title: "a redrive under a fault loses no letter",
+    kind: "fault",
+    area: "move",
+    async run(world) {
+      const steady = await world.bus({}, { steady: true });
+      const shaky = await world.bus();
+      await lettersDirectly((await world.session({ steady: true })).session, 50);
+      const inbox = recorder();
+      await steady.groups.define("g", { add: ["l.#"] });
+      const redriving = shaky
+        .deadLetters("g")
+        .handle(({ id }) => {
+          if (id === "m20") world.strike();
+          return "redrive";
+        })
+        .catch(() => undefined);
+      await pause(200);
+      world.heal();
+      await redriving;
+      await steady.subscribe("l.#", { group: "g", concurrency: 10 }, inbox.handle);
+      await world.until(async () => {
+        const letters = await steady
+          .deadLetters("g")
+          .list({ limit: 1_000 })
+          .catch(() => []);
+        const ids = new Set([...letters.map(({ id }) => id), ...inbox.ids()]);
+        return numbers(50).every((index) => ids.has(`m${index}`));
+      }, "every letter is still a letter, or was redriven");
+    },
+  },
+];

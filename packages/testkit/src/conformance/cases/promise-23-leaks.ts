@@ -1,0 +1,114 @@
+/** Promise 23: nothing grows over 100 reconnects. That no rejection goes unhandled is looked at over the whole suite. */
+import assert from "node:assert/strict";
+import type { ConformanceCase } from "../case.ts";
+import { numbers, pause, recorder } from "../recorder.ts";
+
+const reconnects = 100;
+/** What one reconnect may leave behind in the heap, with noise: 100 of them stay far below this. */
+const heapBytesMax = 16 * 1024 * 1024;
+
+/** Sockets, timers and other things that hold the process open, by kind. */
+function handles(): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
+}
+
+const listeners = (): number => process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
+
+export const leakCases: readonly ConformanceCase[] = [
+  {
+    promise: 23,
+    title: "100 reconnects leave no handle, listener, connection or heap behind",
+    kind: "fault",
+    area: "subscribe",
+    isAlone: true,
+    async run(world) {
+      const bus = await world.bus();
+      const publisher = await world.bus({}, { steady: true });
+      const inbox = recorder();
+      let opens = 0;
+      bus.on("connection-open", () => void opens++);
+      await bus.subscribe("x.#", { group: "g" }, inbox.handle);
+      await bus.subscribe("x.#", {}, () => undefined);
+      const reconnect = async (): Promise<void> => {
+        const before = opens;
+        world.disconnect();
+        await world.until(() => opens > before, "it reconnects");
+      };
+      const works = async (payload: string): Promise<void> => {
+        await publisher.publish("x.one", payload);
+        await world.until(() => inbox.payloads().includes(payload), "it works");
+      };
+      for (let time = 0; time < 5; time++) await reconnect();
+      await works("warm");
+      const before = { handles: handles(), listeners: listeners(), heapBytes: process.memoryUsage().heapUsed, connections: world.connections };
+      for (let time = 0; time < reconnects; time++) await reconnect();
+      await works("after");
+      await world.until(
+        () => {
+          const now = handles();
+          return ["TCPSocketWrap", "PipeWrap", "Timeout"].every((kind) => (now.get(kind) ?? 0) <= (before.handles.get(kind) ?? 0) + 5);
+        },
+        () => `handles stay: ${JSON.stringify([...before.handles])} became ${JSON.stringify([...handles()])}`,
+      );
+      assert.ok(listeners() <= before.listeners, "listeners on the process grew");
+      if (before.connections !== undefined) await world.until(() => (world.connections ?? 0) <= (before.connections ?? 0), "old connections are closed");
+      const grownBytes = process.memoryUsage().heapUsed - before.heapBytes;
+      assert.ok(grownBytes < heapBytesMax, `the heap grew by ${grownBytes} bytes`);
+    },
+  },
+  {
+    promise: 23,
+    title: "subscriptions, buses and groups that come and go leave nothing behind",
+    kind: "limit",
+    isAlone: true,
+    async run(world) {
+      const bus = await world.bus();
+      await bus.publish("x.one", "warm");
+      const before = { handles: handles(), listeners: listeners() };
+      for (const index of numbers(50)) {
+        const subscription = await bus.subscribe("x.#", { group: "g" }, () => undefined);
+        const live = await bus.subscribe("x.#", {}, () => undefined);
+        await bus.publish("x.one", index);
+        await subscription.close();
+        await live.close();
+      }
+      for (let time = 0; time < 10; time++) await (await world.bus()).close();
+      const info = await bus.groups.get("g");
+      if (info?.members !== undefined) assert.equal(info.members, 0, "closed members are still counted");
+      await world.until(
+        () => {
+          const now = handles();
+          return ["Timeout", "TCPSocketWrap"].every((kind) => (now.get(kind) ?? 0) <= (before.handles.get(kind) ?? 0) + 5);
+        },
+        () => `handles stay: ${JSON.stringify([...before.handles])} became ${JSON.stringify([...handles()])}`,
+      );
+      assert.ok(listeners() <= before.listeners, "listeners on the process grew");
+      await pause(0);
+    },
+  },
+  {
+    promise: 23,
+    title: "handlers, listeners and decoders that throw odd things end no process",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      const odd: readonly unknown[] = [undefined, null, "text", 7, Object.create(null), new Proxy({}, {}), Symbol("odd")];
+      const inbox = recorder(({ payload }) => {
+        if (typeof payload === "number") throw odd[payload];
+      });
+      bus.on("handler-failure", () => {
+        throw new Error("a listener that throws");
+      });
+      bus.on("retry", async () => {
+        throw new Error("a listener that rejects");
+      });
+      await bus.subscribe("x.#", { group: "g", concurrency: 5 }, inbox.handle);
+      for (const index of odd.keys()) await bus.publish("x.one", index);
+      await world.until(async () => (await bus.deadLetters("g").count()) === odd.length, "all are dead letters");
+      await bus.publish("x.one", "end");
+      await world.until(() => inbox.payloads().includes("end"), "it goes on");
+    },
+  },
+];
