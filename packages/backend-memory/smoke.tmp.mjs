@@ -56,7 +56,12 @@ if (mode === "smoke") {
     while (count - base < n) await new Promise((r) => setImmediate(r));
     return (n / (performance.now() - t)) * 1000;
   };
-  for (let i = 0; i < 6; i++) console.log(mode, Math.round(await round(300000)));
+  for (let i = 0; i < 6; i++) {
+    const c = process.cpuUsage();
+    const r = Math.round(await round(300000));
+    const d = process.cpuUsage(c);
+    console.log(mode, r, "cpu us/msg", ((d.user + d.system) / 300000).toFixed(2));
+  }
   const m = bus.metrics();
   console.log(m.published, m.handled, m.publishLatency, m.handlerLatency);
   await bus.close();

@@ -157,8 +157,9 @@ describe("receiving", () => {
     await session.publish(messages("a", "b"), fresh);
     const waiting = second.receive(10, never);
     expect(idsOf(await first.receive(1, never))).toEqual(["a"]);
+    await session.publish(messages("c"), fresh);
     await first.close();
-    expect(idsOf(await waiting)).toEqual(["a", "b"]);
+    expect(idsOf(await waiting)).toEqual(["a", "b", "c"]);
   });
 });
 
@@ -212,9 +213,23 @@ describe("settling", () => {
     expect(await subscription.lease?.extend([held[1]?.receipt])).toEqual([]);
     clock.advance(600);
     expect((await now(subscription)).map(({ message, deliveries }) => [message.id, deliveries])).toEqual([["a", 2]]);
-    expect(await subscription.settle(ack(held))).toEqual(["stale", "done"]);
+    expect(await subscription.settle(ack(held.slice(0, 1)))).toEqual(["stale"]);
+    clock.advance(399);
+    expect(await session.admin.group("g", never)).toMatchObject({ waiting: 0, inFlight: 2 });
+    clock.advance(1);
+    expect(await session.admin.group("g", never)).toMatchObject({ waiting: 1, inFlight: 1 });
     expect(await subscription.lease?.extend([held[0]?.receipt])).toEqual([held[0]?.receipt]);
   });
+});
+
+test("a lease that begins when another one lapses is looked after too, with no command in between", async () => {
+  const { session, clock } = await setup({ leaseMs: 1_000 });
+  const [first, second] = [await member(session, "g"), await member(session, "g")];
+  await session.publish(messages("a"), fresh);
+  await first.receive(1, never);
+  const [again, third] = [second.receive(1, never), first.receive(1, never)];
+  clock.advance(2_000);
+  expect([await again, await third].map(([delivery]) => delivery?.deliveries)).toEqual([2, 3]);
 });
 
 describe("publishing", () => {
@@ -285,11 +300,15 @@ describe("publishing", () => {
   test("expired messages make way when the hub is full, and that is reported", async () => {
     const { session, host, clock } = await setup({ messagesMax: 2 });
     await member(session, "g");
-    await session.publish([wireMessage("a", { expiresAtMs: clock.nowMs() + 100 }), wireMessage("b")], fresh);
+    const expiring = (id: string, ttlMs: number): WireMessage => wireMessage(id, { expiresAtMs: clock.nowMs() + ttlMs });
+    await session.publish([expiring("a", 100), expiring("b", 5_000)], fresh);
     expect(codes(await session.publish(messages("c"), fresh))).toEqual(["BACKPRESSURE"]);
-    clock.advance(2_000);
+    clock.advance(100);
     expect(await session.publish(messages("c"), fresh)).toBe(undefined);
     expect(host.events).toMatchObject([{ type: "warning", text: expect.stringContaining("1 messages whose ttl") }]);
+    expect(codes(await session.publish(messages("d"), fresh))).toEqual(["BACKPRESSURE"]);
+    clock.advance(5_000);
+    expect(await session.publish(messages("d"), fresh)).toBe(undefined);
   });
 
   test("a send to a group that does not exist is refused, one to a group reaches it alone", async () => {
@@ -431,6 +450,8 @@ describe("dead letters", () => {
 
   test("one id is one letter for the count, also where it is there twice", async () => {
     const { session } = await withLetters("a", "a", "b");
+    expect(await session.deadLetters.count("g", never)).toBe(2);
+    await session.deadLetters.walk("g", everything, async (page) => (page.length === 2 ? ["remove"] : []));
     expect(await session.deadLetters.count("g", never)).toBe(2);
     expect(await session.deadLetters.purge("g", never)).toBe(2);
     expect(await listed(session)).toEqual([]);

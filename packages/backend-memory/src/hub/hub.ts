@@ -55,8 +55,9 @@ export class Hub {
       return steps[type](state, command, now);
     } finally {
       state.dispatchTouched(now);
-      // Something may be in flight: look after one lease at the latest. A look that finds nothing ends it.
-      if (state.settings.leaseMs !== undefined && type !== "advance" && state.leaseDueMs === Number.POSITIVE_INFINITY) {
+      // Something may have been handed out: look after one lease at the latest. A look that finds nothing and hands out nothing ends it.
+      const isHandedOut = type !== "advance" || state.effects.ready.length > 0;
+      if (state.settings.leaseMs !== undefined && isHandedOut && state.leaseDueMs === Number.POSITIVE_INFINITY) {
         state.leaseDueMs = now.monotonicMs + state.settings.leaseMs;
       }
     }

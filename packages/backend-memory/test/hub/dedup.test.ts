@@ -21,7 +21,7 @@ function logOf(settings: { windowMs?: number; idsMax?: number } = {}) {
 test("an id is known from when it is added, at least for the window, and at most an eighth longer", () => {
   const step = fc.record({ id: fc.integer({ min: 0, max: 30 }), waitMs: fc.nat(300), isLookedUp: fc.boolean() });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 150, size: "max" }), (steps) => {
       const { log, isKnown, add } = logOf();
       const addedMs = new Map<number, number>();
       let nowMs = 0;

@@ -8,7 +8,7 @@ const entryOf = (id: string, priority: number): Entry => new Entry(wireMessage(i
 
 test("the highest priority goes first, and within one the first in", () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(9), { maxLength: 200 }), (priorities) => {
+    fc.property(fc.array(fc.nat(9), { maxLength: 200, size: "max" }), (priorities) => {
       const queue = new PriorityQueue();
       const entries = priorities.map((priority, index) => entryOf(String(index), priority));
       for (const entry of entries) queue.push(entry);
@@ -21,7 +21,7 @@ test("the highest priority goes first, and within one the first in", () => {
 
 test("what is taken out and put back in any order comes out in the order as if it had never left", () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(9), { minLength: 1, maxLength: 100 }), fc.nat(100), fc.infiniteStream(fc.nat()), (priorities, count, keys) => {
+    fc.property(fc.array(fc.nat(9), { minLength: 1, maxLength: 100, size: "max" }), fc.nat(100), fc.infiniteStream(fc.nat()), (priorities, count, keys) => {
       const queue = new PriorityQueue();
       const entries = priorities.map((priority, index) => entryOf(String(index), priority));
       for (const entry of entries) queue.push(entry);

@@ -11,7 +11,7 @@ test("a ring behaves like an array under pushes, shifts and removals", () => {
     fc.record({ type: fc.constant("removeOdd" as const) }),
   );
   fc.assert(
-    fc.property(fc.array(command, { maxLength: 300 }), (commands) => {
+    fc.property(fc.array(command, { maxLength: 300, size: "max" }), (commands) => {
       const ring = new Ring<number>();
       let model: number[] = [];
       for (const command of commands) {
@@ -34,7 +34,7 @@ test("a ring behaves like an array under pushes, shifts and removals", () => {
 
 test("items inserted in any order lie in their order", () => {
   fc.assert(
-    fc.property(fc.uniqueArray(fc.nat(10_000), { maxLength: 200 }), fc.nat(200), (items, split) => {
+    fc.property(fc.uniqueArray(fc.nat(10_000), { maxLength: 200, size: "max" }), fc.nat(200), (items, split) => {
       const waiting = items.slice(split).sort((a, b) => a - b);
       const ring = new Ring<number>();
       for (const item of waiting) ring.push(item);
