@@ -2,7 +2,7 @@
 import type { Bus } from "./bus.ts";
 import type { ResolvedBusOptions } from "./bus-options.ts";
 import { Turn } from "./clock.ts";
-import type { ConsumeLine, ConsumeObserver } from "./consume.ts";
+import type { ConsumeLine } from "./consume.ts";
 import { type DeadLettersParts, deadLettersOf, type GroupDeadLetters } from "./dead-letters.ts";
 import { type Deliveries, deliveriesFrom } from "./deliveries.ts";
 import { channels } from "./diagnostics.ts";
@@ -14,17 +14,17 @@ import type { Flight } from "./flight.ts";
 import { type ControlCall, GroupDefinitions, groupsOf } from "./groups.ts";
 import { type HistoryOptions, readHistory, readHistoryById } from "./history.ts";
 import { createIdSource } from "./id.ts";
-import { IdWindow } from "./id-window.ts";
 import { type Health, health, type Inspection, type InspectParts, inspect } from "./inspect.ts";
 import { loggableError } from "./logger.ts";
 import { topicMatcher } from "./matcher.ts";
-import { ownHeaders } from "./message.ts";
 import { addConsumption, type ConsumeCounters, Metrics, type MetricsSnapshot, noConsumption } from "./metrics.ts";
 import { type HandleStep, handleChain, type PublishStep, publishChain } from "./middleware.ts";
+import { about, consumeObserver, outboxObserver } from "./observers.ts";
 import { Outbox } from "./outbox.ts";
 import type { PublishReceipt } from "./outgoing.ts";
 import { parsePattern, type TopicPattern } from "./pattern.ts";
 import { type PublishLine, publish, publishTo } from "./publish.ts";
+import { Repeats } from "./repeats.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import type { BackendEvent, Session } from "./spi/backend.ts";
 import type { Capabilities } from "./spi/capabilities.ts";
@@ -36,10 +36,6 @@ import { Ticker } from "./ticker.ts";
 import { assertGroupName } from "./topic.ts";
 import { validateReceived } from "./topics/topic-schemas.ts";
 import { asError, withDeadline } from "./waiting.ts";
-
-/** Ids that a live subscription remembers: some brokers hand a repeated publish to live subscribers twice. */
-const liveIdsMax = 2_048;
-const liveWindowMs = 60_000;
 
 export class BusCore {
   readonly namespace: string;
@@ -57,6 +53,7 @@ export class BusCore {
   readonly #subscriptions = new Set<RunningSubscription>();
   readonly #definitions = new GroupDefinitions();
   readonly #survivors = new Survivors();
+  readonly #repeats: Repeats;
   readonly #stopListening: (() => void)[] = [];
   #capabilities: Capabilities | undefined;
   #packing: PackContext;
@@ -71,6 +68,7 @@ export class BusCore {
     this.#emitter = new Emitter<BusEvents>((error, event) => options.logger.error({ event, error: loggableError(error) }, "A listener of the bus failed."));
     this.#ticker = new Ticker(clock);
     this.#turn = new Turn(clock);
+    this.#repeats = new Repeats(clock);
     const nextId = idSource(options);
     this.#keeper = new SessionKeeper({
       backend,
@@ -84,7 +82,7 @@ export class BusCore {
       onConnectFailed: (error, attempt) => this.#onConnectFailed(error, attempt),
     });
     this.#packing = { encoding: options.encoding, source: options.source, nextId, bodyBytesMax: options.encoding.bodyBytesMax, carriesValues: false };
-    this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, turn: this.#turn, limits, observer: this.#outboxObserver() });
+    this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, turn: this.#turn, limits, observer: outboxObserver(this.#metrics) });
     this.#line = {
       schemas: options.topics?.schemas,
       packing: () => this.#packing,
@@ -197,45 +195,16 @@ export class BusCore {
       letterGroup: options.letterGroup,
       deadLettersExpired: options.deadLettersExpired,
       messageTtlMs: options.messageTtlMs,
-      isRepeat: this.#repeatCheck(options),
+      isRepeat: this.#repeats.checkFor(options),
       survived: (id) => this.#survivors.of(id),
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
       random,
-      observer: this.#consumeObserver(counters),
+      observer: consumeObserver(counters, this.#emitter, this.#options.logger),
     };
   }
 
   /** Live: what came already. Group with `dedup`: what was handled already, remembered when it is settled. */
-  #repeatCheck({ group, dedup }: ResolvedSubscribeOptions): ConsumeLine["isRepeat"] {
-    const { clock } = this.#options;
-    if (group === undefined) {
-      const seen = new IdWindow(clock, { windowMs: liveWindowMs, idsMax: liveIdsMax });
-      return ({ message, attempt }) => {
-        if (attempt > 1) return false;
-        if (seen.has(message.id)) return true;
-        seen.add(message.id);
-        return false;
-      };
-    }
-    if (dedup === undefined) return undefined;
-    const handled = this.#handledIds(group, dedup);
-    return ({ message, attempt, deliveries }) =>
-      attempt === 1 && deliveries === 1 && message.headers[ownHeaders.redriven] === undefined && handled.has(message.id);
-  }
-
-  readonly #handled = new Map<string, IdWindow>();
-
-  /** One window a group, shared by its members on this bus. */
-  #handledIds(group: string, dedup: { readonly windowMs: number; readonly idsMax: number }): IdWindow {
-    let window = this.#handled.get(group);
-    if (window === undefined) {
-      window = new IdWindow(this.#options.clock, dedup);
-      this.#handled.set(group, window);
-    }
-    return window;
-  }
-
   #subscriptionParts(counters: ConsumeCounters): SubscriptionParts {
     const { clock, random, logger, limits } = this.#options;
     return {
@@ -262,54 +231,9 @@ export class BusCore {
     };
   }
 
-  #consumeObserver(counters: ConsumeCounters): ConsumeObserver {
-    const emitter = this.#emitter;
-    return {
-      expired: (flight) => {
-        counters.expired++;
-        if (emitter.hasListeners("message-drop")) emitter.emit("message-drop", { ...about(flight), reason: "expired", error: undefined });
-      },
-      unmatched: () => {
-        counters.unmatched++;
-      },
-      duplicate: (flight) => {
-        counters.duplicates++;
-        if (emitter.hasListeners("message-drop")) emitter.emit("message-drop", { ...about(flight), reason: "duplicate", error: undefined });
-      },
-      started: (flight) => {
-        if (channels.process.hasSubscribers) channels.process.publish(about(flight));
-      },
-      handled: (flight) => {
-        counters.handled++;
-        if (channels.processed.hasSubscribers) channels.processed.publish(about(flight));
-      },
-      failed: (flight, error) => {
-        counters.failed++;
-        if (channels.processed.hasSubscribers) channels.processed.publish({ ...about(flight), error });
-        if (emitter.hasListeners("handler-failure")) emitter.emit("handler-failure", { ...about(flight), error });
-        this.#options.logger.warn({ ...about(flight), error: loggableError(error) }, "A handler failed.");
-      },
-      retrying: (flight, delayMs, error) => {
-        counters.retried++;
-        if (channels.retry.hasSubscribers) channels.retry.publish({ ...about(flight), delayMs, error });
-        if (emitter.hasListeners("retry")) emitter.emit("retry", { ...about(flight), delayMs, error });
-      },
-      deadLettering: (flight, reason, error) => {
-        counters.deadLettered++;
-        if (channels.deadLetter.hasSubscribers) channels.deadLetter.publish({ ...about(flight), reason, error });
-        if (emitter.hasListeners("dead-letter")) emitter.emit("dead-letter", { ...about(flight), reason, error });
-        this.#options.logger.error({ ...about(flight), reason, error: loggableError(error) }, "A message became a dead letter.");
-      },
-      dropped: (flight, error) => {
-        if (emitter.hasListeners("message-drop")) emitter.emit("message-drop", { ...about(flight), reason: "failed", error });
-        this.#options.logger.error({ ...about(flight), error: loggableError(error) }, "A message failed for good and was dropped, as the subscription asks.");
-      },
-    };
-  }
-
   #onSettled(flight: Flight, outcome: Outcome): void {
     if (channels.settle.hasSubscribers) channels.settle.publish({ ...about(flight), outcome: outcome.type });
-    if (outcome.type === "ack" && flight.group !== undefined) this.#handled.get(flight.group)?.add(flight.message.id);
+    if (outcome.type === "ack") this.#repeats.handled(flight);
   }
 
   #onEnded(subscription: RunningSubscription, error: HalyardError | undefined): void {
@@ -421,22 +345,6 @@ export class BusCore {
     this.#options.logger.warn(error === undefined ? {} : { error: loggableError(error) }, text);
   }
 
-  #outboxObserver(): ConstructorParameters<typeof Outbox>[0]["observer"] {
-    const { publish: counters, publishLatency } = this.#metrics;
-    return {
-      accepted: (count, startMs, nowMs) => {
-        counters.published += count;
-        for (let index = 0; index < count; index++) publishLatency.record(nowMs - startMs);
-      },
-      failed: () => {
-        counters.publishFailed++;
-      },
-      repeated: (count) => {
-        counters.publishRepeated += count;
-      },
-    };
-  }
-
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   close({ timeoutMs = this.#options.limits.closeTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -476,15 +384,6 @@ function patternsOf(pattern: string | readonly string[]): readonly TopicPattern[
   const list = typeof pattern === "string" ? [pattern] : pattern;
   if (!Array.isArray(list) || list.length === 0) throw new HalyardError("INVALID_PATTERN", "Give a pattern, or a list of at least one.");
   return [...new Set(list)].map(parsePattern);
-}
-
-function about({ message, attempt, group }: Flight): {
-  readonly id: string;
-  readonly topic: string;
-  readonly group: string | undefined;
-  readonly attempt: number;
-} {
-  return { id: message.id, topic: message.topic, group, attempt };
 }
 
 /** The id and the message's time come from one reading of the clock. */

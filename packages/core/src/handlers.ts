@@ -43,6 +43,7 @@ export class Handlers {
   /** Came back from a pause in place while no handler was free: they go before the backlog. */
   #due: Flight[] = [];
   #running = 0;
+  #timeoutMs: number;
   #isPaused = false;
   #isClosing = false;
   #idle: Deferred<void> | undefined;
@@ -53,6 +54,7 @@ export class Handlers {
     this.#counters = counters;
     this.#parts = parts;
     this.#backlog = new Backlog(options.ordered);
+    this.#timeoutMs = options.handlerTimeoutMs;
     this.settlerObserver = { settled: this.#onSettled, stale: this.#onStale, failed: this.#onSettleFailed };
   }
 
@@ -66,6 +68,11 @@ export class Handlers {
 
   get #isLive(): boolean {
     return this.#options.group === undefined;
+  }
+
+  /** The broker takes a message back after `handlerMsMax`: a handler must be given up before that. */
+  limitTime(handlerMsMax: number | undefined): void {
+    this.#timeoutMs = Math.min(this.#options.handlerTimeoutMs, handlerMsMax ?? Number.POSITIVE_INFINITY);
   }
 
   take(flight: Flight): void {
@@ -196,9 +203,8 @@ export class Handlers {
   }
 
   readonly #watch = (nowMs: number): boolean => {
-    const { handlerTimeoutMs } = this.#options;
     for (const flight of this.flights.all()) {
-      if (flight.state === "running" && nowMs - flight.startedMs >= handlerTimeoutMs) this.#giveUp(flight, handlerTimeoutMs);
+      if (flight.state === "running" && nowMs - flight.startedMs >= this.#timeoutMs) this.#giveUp(flight, this.#timeoutMs);
     }
     return this.#running > 0;
   };

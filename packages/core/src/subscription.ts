@@ -199,6 +199,7 @@ export class RunningSubscription implements Subscription, FlightHost {
       this.#leases = new LeaseKeeper(source.lease, this.#handlers.flights, clock, warn);
       ticker.add(this.#leases.watch);
     }
+    this.#handlers.limitTime(session.capabilities.handlerMsMax);
     // A group's credit begins at 1 and opens with the first delivery that is no suspect; what cannot count cannot suspect.
     const isCautious = this.group !== undefined && session.capabilities.countsDeliveries;
     this.#setCredit(isCautious ? 1 : this.#options.inFlightMax);
