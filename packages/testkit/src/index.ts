@@ -6,3 +6,14 @@ export { type Facts, learnFacts, type RunOptions, runCase } from "./conformance/
 export { type BackendSuiteOptions, describeBackend, describeFaults } from "./conformance/suite.ts";
 export type { BackendUnderTest, Place, World } from "./conformance/world.ts";
 export { type FaultProxy, type FaultProxyOptions, faultProxy, type ProxyTarget } from "./fault-proxy.ts";
+export {
+  createTestBus,
+  type DeadLetteredRecord,
+  type HandledRecord,
+  type PublishedRecord,
+  type RetriedRecord,
+  type TestBus,
+  type TestBusRecords,
+} from "./fixtures/test-bus.ts";
+export { type ManualClock, type ManualClockOptions, manualClock } from "./manual-clock.ts";
+export { startWorker, type Worker, type WorkerExit, type WorkerOptions, type WorkerPool, workerPool } from "./workers.ts";
