@@ -32,8 +32,10 @@ export interface ConsumeObserver {
   started(flight: Flight): void;
   handled(flight: Flight): void;
   failed(flight: Flight, error: unknown): void;
+  /** The copy for the next attempt is stored, or the pause in place has begun. */
   retrying(flight: Flight, delayMs: number, error: unknown): void;
-  deadLettering(flight: Flight, reason: DeadLetterReason, error: unknown): void;
+  /** The letter is stored. */
+  deadLettered(flight: Flight, reason: DeadLetterReason, error: unknown): void;
   dropped(flight: Flight, error: unknown): void;
 }
 
@@ -228,7 +230,7 @@ function attemptsMaxOf(flight: Flight, line: ConsumeLine): number {
 
 function tryAgain(flight: Flight, line: ConsumeLine, delayMs: number, error: unknown): Verdict {
   if (line.retriesInPlace) return tryAgainInPlace(flight, line, delayMs, error);
-  line.observer.retrying(flight, delayMs, error);
+  flight.whenSettled = () => line.observer.retrying(flight, delayMs, error);
   const { message } = flight;
   const firstFailedAt = message.headers[ownHeaders.firstFailedAt] ?? String(line.nowMs());
   const headers = withOwnHeaders(message.headers, { [ownHeaders.firstFailedAt]: firstFailedAt });
@@ -250,7 +252,7 @@ function deadLetter(flight: Flight, line: ConsumeLine, reason: DeadLetterReason,
     line.observer.dropped(flight, error);
     return ack;
   }
-  line.observer.deadLettering(flight, reason, error);
+  flight.whenSettled = () => line.observer.deadLettered(flight, reason, error);
   const hasRun = reason === "attempts" || reason === "non-retryable" || reason === "requested" || isHalyardError(error, "HANDLER_TIMEOUT");
   const attempts = hasRun ? flight.attempt : flight.attempt - 1;
   const message = toLetter(

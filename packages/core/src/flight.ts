@@ -37,6 +37,8 @@ export class Flight implements HandlerContext, Settlement {
   /** What settles it, once its fate is decided. */
   outcome: Outcome = release;
   settleTries = 0;
+  /** Called when the backend has done it: a retry or a dead letter is only told of when it is there. */
+  whenSettled: (() => void) | undefined = undefined;
   /** Where it stands in the subscription's list of unsettled flights; -1: not in it. */
   index = -1;
   /** Raised by retries in place; a retry through the inbox arrives with it raised. */

@@ -266,6 +266,7 @@ export class Handlers {
   }
 
   readonly #onSettled = (flight: Flight, outcome: Outcome): void => {
+    flight.whenSettled?.();
     this.#parts.settled(flight, outcome);
     if (this.#options.ordered) this.#freeKey(flight);
   };

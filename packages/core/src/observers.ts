@@ -39,7 +39,7 @@ export function consumeObserver(counters: ConsumeCounters, emitter: Emitter<BusE
       if (channels.retry.hasSubscribers) channels.retry.publish({ ...about(flight), delayMs, error });
       if (emitter.hasListeners("retry")) emitter.emit("retry", { ...about(flight), delayMs, error });
     },
-    deadLettering: (flight, reason, error) => {
+    deadLettered: (flight, reason, error) => {
       counters.deadLettered++;
       if (channels.deadLetter.hasSubscribers) channels.deadLetter.publish({ ...about(flight), reason, error });
       if (emitter.hasListeners("dead-letter")) emitter.emit("dead-letter", { ...about(flight), reason, error });

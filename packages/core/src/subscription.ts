@@ -132,7 +132,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
-    this.#receiving.abort();
+    this.#stopReceiving();
     this.#handlers.pause();
   }
 
@@ -140,6 +140,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     if (!this.#isPaused || this.#closing.signal.aborted) return;
     this.#isPaused = false;
     this.#receiving = new AbortController();
+    this.#source?.credit(this.#credit);
     this.#handlers.resume();
     this.#wake();
   }
@@ -305,7 +306,13 @@ export class RunningSubscription implements Subscription, FlightHost {
 
   #setCredit(inFlightMax: number): void {
     this.#credit = inFlightMax;
-    this.#source?.credit(inFlightMax);
+    if (!this.#isPaused) this.#source?.credit(inFlightMax);
+  }
+
+  /** What the backend has fetched in advance goes to other members. Live copies are nobody else's: they wait in their buffer. */
+  #stopReceiving(): void {
+    this.#receiving.abort();
+    if (this.group !== undefined) this.#source?.credit(0);
   }
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -316,7 +323,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     const untilMs = clock.monotonicMs() + timeoutMs;
     this.#closing.abort();
     this.#ready.reject(new HalyardError("CLOSED", "The subscription was closed."));
-    this.#receiving.abort();
+    this.#stopReceiving();
     this.#wake();
     const isIdle = await this.#handlers.close(timeoutMs);
     if (!isIdle) warn(`${this.#handlers.running} handlers did not end within ${timeoutMs} ms of closing; their messages come again.`, undefined);

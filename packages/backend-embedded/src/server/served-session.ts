@@ -159,7 +159,7 @@ export class ServedSession {
     const subscription = this.#subscriptions.get(reader.u32());
     const inFlightMax = reader.u32();
     reader.finish();
-    if (inFlightMax < 1 || inFlightMax > inFlightMaxMax) throw violation("a credit out of range");
+    if (inFlightMax > inFlightMaxMax) throw violation("a credit out of range");
     subscription?.backend.credit(inFlightMax); // one that was closed meanwhile needs none
   }
 

@@ -54,7 +54,7 @@ export function stopReceive(_state: HubState, { consumer }: Commands["stopReceiv
 }
 
 export function credit(state: HubState, { consumer, inFlightMax }: Commands["credit"], now: Now): undefined {
-  consumer.credit = Math.max(1, Math.min(consumer.inFlightMax, Math.trunc(inFlightMax)));
+  consumer.credit = Math.max(0, Math.min(consumer.inFlightMax, Math.trunc(inFlightMax)));
   feed(state, consumer, now);
 }
 

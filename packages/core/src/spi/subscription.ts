@@ -27,8 +27,9 @@ export interface BackendSubscription {
    */
   receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]>;
   /**
-   * From now on at most `inFlightMax` (1..request.inFlightMax) unsettled deliveries are fetched from the broker. A group subscription begins
-   * at 1, a live one at its full buffer; core opens it up after the first delivery that is not a crash suspect. Lowering it gives back nothing by itself.
+   * From now on at most `inFlightMax` (0..request.inFlightMax) unsettled deliveries are fetched from the broker. A group subscription begins
+   * at 1, a live one at its full buffer; core opens it up after the first delivery that is not a crash suspect. Lowering it gives back nothing by
+   * itself, but 0 does: nothing more is fetched, and what was fetched and not received yet goes back to the group (a pause, or closing).
    */
   credit(inFlightMax: number): void;
   /** Does what the outcomes say. `undefined` = all done. Repeating a settlement is harmless (`stale`). Rejects when the session ended. */
