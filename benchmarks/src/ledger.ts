@@ -10,7 +10,7 @@ export interface LedgerTotals {
   readonly missing: number;
 }
 
-/** Ticks off every message by its number: one byte a message, so that it weighs next to nothing in what is measured, and the same for all contenders. */
+/** Ticks off every message by its number: one bit a message, so that it weighs next to nothing in what is measured, and the same for all contenders. */
 export class Ledger {
   #seen = new Uint8Array(1 << 20);
   #handled = 0;
@@ -24,13 +24,15 @@ export class Ledger {
   /** Notes that the message with this `n` was handled. Throws on a number that no message of a run has. */
   record(n: number): void {
     const index = n - firstNumber;
-    if (index >= this.#seen.length) this.#grow(index);
-    if (this.#seen[index] === undefined) throw new Error(`${n} is not the number of a message.`);
-    if (this.#seen[index] === 1) {
+    const cell = index >>> 3;
+    const bit = 1 << (index & 7);
+    if (cell >= this.#seen.length) this.#grow(n, cell);
+    const seen = this.#seen[cell] ?? 0; // the cell is there: it was made if it was not
+    if ((seen & bit) !== 0) {
       this.#duplicates++;
       return;
     }
-    this.#seen[index] = 1;
+    this.#seen[cell] = seen | bit;
     this.#handled++;
     if (index > this.#highest) this.#highest = index;
   }
@@ -39,9 +41,9 @@ export class Ledger {
     return { handled: this.#handled, duplicates: this.#duplicates, missing: this.#highest + 1 - this.#handled };
   }
 
-  #grow(index: number): void {
-    if (index >= messagesMax) throw new Error(`A run has at most ${messagesMax} messages; measure for fewer seconds.`);
-    const grown = new Uint8Array(Math.max(this.#seen.length * 2, index + 1));
+  #grow(n: number, cell: number): void {
+    if (!(n >= firstNumber && n < firstNumber + messagesMax)) throw new Error(`${n} is not the number of a message: a run has at most ${messagesMax}.`);
+    const grown = new Uint8Array(Math.max(this.#seen.length * 2, cell + 1));
     grown.set(this.#seen);
     this.#seen = grown;
   }

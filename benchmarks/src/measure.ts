@@ -2,6 +2,7 @@
  * Runs one contender once, in fresh processes, and says what it did. A message counts when it was published, confirmed, handled and acked; what
  * happened before the warm-up was over does not count; and at the end everything that was published must have been handled exactly once.
  */
+import { cpus } from "node:os";
 import type { LedgerTotals } from "./ledger.ts";
 import { latenciesMs } from "./pace.ts";
 import { type Participant, type ParticipantOptions, startParticipant } from "./participant.ts";
@@ -24,14 +25,18 @@ export interface Measurement {
   readonly cpuMicroseconds: Readonly<Record<string, number>>;
   /** Messages of the whole run, warm-up included, all of them accounted for. */
   readonly messages: number;
+  /** Share of all cores that other programs took while this was measured, 0 to 1: where it is high, the figures say little. */
+  readonly otherLoad: number;
 }
 
 /** A process of a contender. `settings` is told what the processes before it said when they were ready. */
 export interface PartPlan {
   readonly name: string;
   readonly part: string;
-  readonly settings: (ready: Readonly<Record<string, string>>) => unknown;
+  readonly settings: (ready: Readonly<Record<string, string>>, options: MeasureOptions) => unknown;
 }
+
+type Figures = Omit<Measurement, "otherLoad">;
 
 /** One process that publishes to itself and takes its own time. */
 export async function measureAlone(plan: PartPlan, options: MeasureOptions): Promise<Measurement> {
@@ -93,24 +98,54 @@ export async function measureLatency(plans: readonly PartPlan[], perSecond: numb
 }
 
 /** Starts the processes one after another, and leaves none behind. */
-async function withParts<T>(plans: readonly PartPlan[], options: MeasureOptions, run: (parts: readonly Participant[]) => Promise<T>): Promise<T> {
+async function withParts(plans: readonly PartPlan[], options: MeasureOptions, run: (parts: readonly Participant[]) => Promise<Figures>): Promise<Measurement> {
   const parts: Participant[] = [];
   const ready: Record<string, string> = {};
   try {
     for (const plan of plans) {
       const { name, part } = plan;
-      const start: ParticipantOptions = { name, part, settings: plan.settings(ready), profileFolder: options.profileFolder };
+      const start: ParticipantOptions = { name, part, settings: plan.settings(ready, options), profileFolder: options.profileFolder };
       const participant = await startParticipant(start);
       ready[name] = participant.ready;
       parts.push(participant);
     }
-    const result = await run(parts);
+    const before = machineLoad();
+    const ownBefore = await markAll(parts);
+    const figures = await run(parts);
+    const ownAfter = await markAll(parts);
+    const after = machineLoad();
     // Publisher first, server last: nobody loses its peer while it still talks to it.
     for (const part of parts.toReversed()) await part.end();
-    return result;
+    return { ...figures, otherLoad: otherLoad(before, after, ownCpuMs(ownBefore, ownAfter)) };
   } finally {
     for (const part of parts) part.kill();
   }
+}
+
+interface MachineLoad {
+  readonly busyMs: number;
+  readonly allMs: number;
+}
+
+/** What all cores did since the machine started. */
+function machineLoad(): MachineLoad {
+  let [busyMs, allMs] = [0, 0];
+  for (const { times } of cpus()) {
+    const all = Object.values(times).reduce((sum, time) => sum + time, 0);
+    allMs += all;
+    busyMs += all - times.idle;
+  }
+  return { busyMs, allMs };
+}
+
+function otherLoad(before: MachineLoad, after: MachineLoad, ownMs: number): number {
+  const allMs = after.allMs - before.allMs;
+  // Too short for the machine's clock ticks: nothing is known.
+  return allMs <= 0 ? 0 : Math.max(0, (after.busyMs - before.busyMs - ownMs) / allMs);
+}
+
+function ownCpuMs(before: ReadonlyMap<Participant, Mark>, after: ReadonlyMap<Participant, Mark>): number {
+  return [...after].reduce((sum, [part, mark]) => sum + mark.cpuMs - markOf(before, part).cpuMs, 0);
 }
 
 function lastTwo(parts: readonly Participant[]): readonly [Participant, Participant] {
