@@ -20,6 +20,8 @@ export const crashBudget = 3;
 /** After so many members without a matching pattern a message is a dead letter. */
 const unmatchedMax = 10;
 const unmatchedDelayMs = 1_000;
+/** Share of the delay that chance adds: messages that come back in step would meet the same wrong members again. */
+const unmatchedJitter = 0.5;
 
 /** How a delivery ends: settled by the backend, or run again in place after a while. */
 export type Verdict = Outcome | { readonly type: "again"; readonly delayMs: number };
@@ -121,7 +123,7 @@ function handBack(flight: Flight, line: ConsumeLine): Verdict {
     type: "move",
     to: "inbox",
     message: { ...message, headers: withOwnHeaders(message.headers, { [ownHeaders.unmatched]: String(times) }) },
-    delayMs: unmatchedDelayMs,
+    delayMs: unmatchedDelayMs * (1 + unmatchedJitter * line.random()),
   };
 }
 

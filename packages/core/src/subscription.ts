@@ -206,6 +206,8 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#setCredit(isCautious ? 1 : this.#options.inFlightMax);
     if (this.#wasConnected && this.group === undefined) this.#parts.gap(this.patterns, undefined);
     this.#wasConnected = true;
+    // Who waits for room asks the backend nothing, and would not notice that the session has ended.
+    void session.closed.then((error) => this.#onSessionEnd(source, error));
     this.#ready.resolve();
     return source;
   }
@@ -220,7 +222,7 @@ export class RunningSubscription implements Subscription, FlightHost {
 
   async #pump(source: BackendSubscription): Promise<void> {
     const { turn } = this.#parts;
-    while (!this.#closing.signal.aborted) {
+    while (!this.#closing.signal.aborted && this.#source === source) {
       const room = this.#isPaused ? 0 : this.#credit - this.#handlers.flights.size;
       if (room <= 0) {
         this.#change = deferred();
@@ -239,6 +241,12 @@ export class RunningSubscription implements Subscription, FlightHost {
     if (this.#change === undefined) return;
     this.#change.resolve();
     this.#change = undefined;
+  }
+
+  #onSessionEnd(source: BackendSubscription, error: Error | undefined): void {
+    if (this.#source !== source || this.#closing.signal.aborted) return;
+    this.#loseSource(error ?? new HalyardError("CONNECTION_LOST", "The session ended."));
+    this.#wake();
   }
 
   #loseSource(error: Error): void {
