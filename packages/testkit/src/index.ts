@@ -1,4 +1,7 @@
 /** The public surface of `@halyard/testkit`. */
+
+export { type CodecSuiteOptions, describeCodec } from "./codec-suite.ts";
+export { type CompressorSuiteOptions, describeCompressor } from "./compressor-suite.ts";
 export { type Abilities, type CaseKind, type ConformanceCase, type FaultArea, titleOf } from "./conformance/case.ts";
 export { conformanceCases } from "./conformance/cases/index.ts";
 export { type Fault, faults, type LineControls } from "./conformance/faults.ts";
