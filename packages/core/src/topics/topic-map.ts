@@ -30,16 +30,30 @@ export type PayloadOf<Map extends TopicMap, Topic extends string> = SchemaInput<
 export type PayloadMatching<Map extends TopicMap, Pattern extends string | readonly string[]> = SchemaOutput<Map[KeysMatching<Map, Pattern>]>;
 
 /**
- * The topic itself where the map has a key for it, otherwise a sentence that the compiler shows as the type that was expected.
+ * The topic itself where the map has a key for it, otherwise a sentence that the compiler shows as the type that was expected. `Topic` is inferred through it.
  *
  * @example
- * declare function publish<const Topic extends string>(topic: Topic & KnownTopic<Map, Topic>, payload: PayloadOf<Map, Topic>): void;
+ * declare function publish<const Topic extends string>(topic: KnownTopic<Map, Topic>, payload: PayloadOf<Map, Topic>): void;
  */
-export type KnownTopic<Map extends TopicMap, Topic extends string> = [KeysMatching<Map, Topic>] extends [never]
-  ? `no key of defineTopics matches ${Topic}`
-  : Topic;
+export type KnownTopic<Map extends TopicMap, Topic extends string> = KnownPattern<Map, Topic>;
 
 /** The pattern, or the list of patterns, where each can match a topic of the map; otherwise a sentence as in `KnownTopic`. */
-export type KnownPattern<Map extends TopicMap, Pattern extends string | readonly string[]> = Pattern extends string
-  ? KnownTopic<Map, Pattern>
-  : { readonly [Index in keyof Pattern]: Pattern[Index] extends string ? KnownTopic<Map, Pattern[Index]> : never };
+export type KnownPattern<Map extends TopicMap, Pattern extends string | readonly string[]> = [Unmatched<Map, Pattern>] extends [never]
+  ? Pattern
+  : Pattern extends string
+    ? `no key of defineTopics matches ${Unmatched<Map, Pattern>}`
+    : readonly `no key of defineTopics matches ${Unmatched<Map, Pattern>}`[];
+
+/** The patterns that can match no topic of the map. */
+type Unmatched<Map extends TopicMap, Pattern extends string | readonly string[]> = Pattern extends readonly (infer One extends string)[]
+  ? UnmatchedOne<Map, One>
+  : Pattern extends string
+    ? UnmatchedOne<Map, Pattern>
+    : never;
+
+/** Distributes over a union of patterns. */
+type UnmatchedOne<Map extends TopicMap, Pattern extends string> = Pattern extends string
+  ? [KeysMatching<Map, Pattern>] extends [never]
+    ? Pattern
+    : never
+  : never;

@@ -30,9 +30,9 @@ type Map = typeof topics extends Topics<infer Known> ? Known : never;
 
 // The shape of a bus, as `createBus` returns it.
 interface Bus<Known extends TopicMap> {
-  publish<const Topic extends string>(topic: Topic & KnownTopic<Known, Topic>, payload: PayloadOf<Known, Topic>): void;
+  publish<const Topic extends string>(topic: KnownTopic<Known, Topic>, payload: PayloadOf<Known, Topic>): void;
   subscribe<const Pattern extends string | readonly string[]>(
-    pattern: Pattern & KnownPattern<Known, Pattern>,
+    pattern: KnownPattern<Known, Pattern>,
     handler: (message: { readonly payload: PayloadMatching<Known, Pattern> }) => void,
   ): void;
 }
@@ -72,6 +72,7 @@ bus.subscribe("#.high", ({ payload }) => same<typeof payload, Submitted | Comple
 bus.subscribe("#", ({ payload }) => same<typeof payload, Submitted | Completed | Beat | number>(true));
 bus.subscribe("metric.cpu", ({ payload }) => same<typeof payload, number>(true));
 bus.subscribe(["task.completed.low", "metric.*"], ({ payload }) => same<typeof payload, Completed | number>(true));
+bus.subscribe(["agent.#"], ({ payload }) => same<typeof payload, Beat>(true));
 bus.subscribe(anyText, ({ payload }) => same<typeof payload, Submitted | Completed | Beat | number>(true));
 bus.subscribe(anyTexts, ({ payload }) => same<typeof payload, Submitted | Completed | Beat | number>(true));
 bus.subscribe(`agent.${agentName}`, ({ payload }) => same<typeof payload, Beat>(true));

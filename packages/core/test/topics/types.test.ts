@@ -43,8 +43,8 @@ export const topics = defineTopics({
 ${keys.join("\n")}
 });
 interface Bus<Map extends TopicMap> {
-  publish<const Topic extends string>(topic: Topic & KnownTopic<Map, Topic>, payload: PayloadOf<Map, Topic>): void;
-  subscribe<const Pattern extends string | readonly string[]>(pattern: Pattern & KnownPattern<Map, Pattern>, handler: (payload: PayloadMatching<Map, Pattern>) => void): void;
+  publish<const Topic extends string>(topic: KnownTopic<Map, Topic>, payload: PayloadOf<Map, Topic>): void;
+  subscribe<const Pattern extends string | readonly string[]>(pattern: KnownPattern<Map, Pattern>, handler: (payload: PayloadMatching<Map, Pattern>) => void): void;
 }
 declare function busOf<Map extends TopicMap>(topics: Topics<Map>): Bus<Map>;
 const bus = busOf(topics);
