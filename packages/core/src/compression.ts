@@ -9,6 +9,7 @@
 import * as zlib from "node:zlib";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import { shown } from "./topic.ts";
+import { isWholeZstd } from "./zstd-frames.ts";
 
 /** Makes bytes smaller and back. Named in the message's content encoding. */
 export interface Compressor {
@@ -47,7 +48,13 @@ export function brotli(options: { readonly level?: number } = {}): Compressor {
 type Decompress = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;
 
 /** The part of `node:zlib` that Node 20 and its types do not have. */
-const zstandard: { readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array; readonly zstdDecompressSync?: Decompress } = zlib as object;
+interface Zstandard {
+  readonly zstdCompressSync?: (bytes: Uint8Array, options: { readonly params: Readonly<Record<number, number>> }) => Uint8Array;
+  readonly zstdDecompressSync?: Decompress;
+}
+const zstandard: Zstandard = zlib as object;
+/** `ZSTD_c_checksumFlag`: without it a flipped byte can go unnoticed. */
+const zstdChecksumFlag = 201;
 
 /** Whether this runtime has Zstandard (Node ≥ 22.15). */
 export const hasZstd: boolean = typeof zstandard.zstdCompressSync === "function";
@@ -61,7 +68,11 @@ export function zstd(): Compressor {
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined) {
     throw new HalyardError("UNSUPPORTED", `Node ${process.versions.node} has no Zstandard: use Node 22.15 or later, or gzip().`);
   }
-  return zlibCompressor("zstd", (bytes) => zstdCompressSync(bytes), zstdDecompressSync);
+  const decompress: Decompress = (bytes, options) => {
+    if (!isWholeZstd(bytes)) throw new Error("the data ends too early or too late");
+    return zstdDecompressSync(bytes, options);
+  };
+  return zlibCompressor("zstd", (bytes) => zstdCompressSync(bytes, { params: { [zstdChecksumFlag]: 1 } }), decompress);
 }
 
 function zlibCompressor(name: string, compress: (bytes: Uint8Array) => Uint8Array, decompress: Decompress): Compressor {
