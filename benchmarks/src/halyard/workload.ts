@@ -13,16 +13,19 @@ export interface ConsumeSettings {
   readonly concurrency: number;
   /** Whether the handler is an async function: it costs every contender a promise a message, so the comparison leaves it out. */
   readonly isAsync?: boolean;
+  /** Default: the bus's own. */
+  readonly inFlightMax?: number;
 }
 
 /** Joins the group. All options but the concurrency are the defaults. */
 export function consume(bus: Bus, receiver: Receiver, settings: ConsumeSettings): Promise<Subscription> {
   // Everything on this topic was published by `Publishing`.
   const numberOf = (payload: unknown): number => (payload as Payload).n;
-  const { concurrency, isAsync = false } = settings;
+  const { concurrency, isAsync = false, inFlightMax } = settings;
+  const options = { group, concurrency, ...(inFlightMax === undefined ? {} : { inFlightMax }) };
   return isAsync
-    ? bus.subscribe("task.submitted.*", { group, concurrency }, async (message) => receiver.handle(numberOf(message.payload)))
-    : bus.subscribe("task.submitted.*", { group, concurrency }, (message) => receiver.handle(numberOf(message.payload)));
+    ? bus.subscribe("task.submitted.*", options, async (message) => receiver.handle(numberOf(message.payload)))
+    : bus.subscribe("task.submitted.*", options, (message) => receiver.handle(numberOf(message.payload)));
 }
 
 /** Waits until the broker holds nothing for the group any more: nothing waiting, nothing handed over and not acked. */
