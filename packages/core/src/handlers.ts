@@ -42,6 +42,8 @@ export class Handlers {
   readonly #paused = new Map<Flight, () => void>();
   /** Came back from a pause in place while no handler was free: they go before the backlog. */
   #due: Flight[] = [];
+  /** Settled before they ran (`ack: "received"`), and still running. */
+  readonly #early = new Set<Flight>();
   #running = 0;
   #timeoutMs: number;
   #isPaused = false;
@@ -133,7 +135,7 @@ export class Handlers {
     this.#idle = deferred();
     if (await within(this.#parts.clock, timeoutMs, this.#idle.promise)) return true;
     const error = new HalyardError("CLOSED", `The subscription was closed and its handler did not end within ${timeoutMs} ms.`);
-    for (const flight of this.flights.all()) flight.abort(error);
+    for (const flight of [...this.flights.all(), ...this.#early]) flight.abort(error);
     return false;
   }
 
@@ -203,7 +205,7 @@ export class Handlers {
   }
 
   readonly #watch = (nowMs: number): boolean => {
-    for (const flight of this.flights.all()) {
+    for (const flight of [...this.flights.all(), ...this.#early]) {
       if (flight.state === "running" && nowMs - flight.startedMs >= this.#timeoutMs) this.#giveUp(flight, this.#timeoutMs);
     }
     return this.#running > 0;
@@ -230,13 +232,14 @@ export class Handlers {
 
   /** For `ack: "received"`: the message is done before its handler runs. */
   settleEarly(flight: Flight): void {
+    this.#early.add(flight);
     this.#leave(flight, ack);
   }
 
   #settle(flight: Flight, outcome: Outcome): void {
     flight.state = "over";
     if (outcome === held) return;
-    if (this.#options.acksOnReceipt && flight.outcome === ack) this.#backlog.free(flight);
+    if (this.#early.delete(flight)) this.#backlog.free(flight);
     else if (this.#isLive && outcome.type === "move") void this.#publishLetter(flight, outcome.message);
     else this.#leave(flight, outcome);
   }
