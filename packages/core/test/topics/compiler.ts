@@ -11,8 +11,15 @@ const base = fileURLToPath(new URL("../../../../tsconfig.base.json", import.meta
 /** Where generated sources import the types under test from. */
 export const sourceFolder = fileURLToPath(new URL("../../src/topics/", import.meta.url));
 
-/** Type-checks a module and returns what the compiler says (nothing where all is well) and how long it took, its own start included. */
-export function compile(source: string): { readonly output: string; readonly durationMs: number } {
+export interface Compilation {
+  /** What the compiler complains of; empty where all is well. */
+  readonly output: string;
+  /** How many types it had to work out: the same on every machine, unlike its time. */
+  readonly instantiations: number;
+}
+
+/** Type-checks a module. */
+export function compile(source: string): Compilation {
   const folder = mkdtempSync(join(tmpdir(), "halyard-types-"));
   try {
     writeFileSync(join(folder, "generated.mts"), source);
@@ -27,11 +34,13 @@ export function compile(source: string): { readonly output: string; readonly dur
       noUnusedLocals: false,
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: base, compilerOptions, files: ["generated.mts"] }));
-    const startMs = performance.now();
-    const { stdout, stderr, status, error } = spawnSync(process.execPath, [compiler, "-p", folder, "--pretty", "false"], { encoding: "utf8" });
+    const options = ["-p", folder, "--pretty", "false", "--extendedDiagnostics"];
+    const { stdout, stderr, error } = spawnSync(process.execPath, [compiler, ...options], { encoding: "utf8" });
     if (error !== undefined) throw error;
-    const output = `${stdout}${stderr}`.trim();
-    return { output: output === "" && status !== 0 ? `exit status ${status}` : output, durationMs: performance.now() - startMs };
+    const instantiations = /^Instantiations: +(\d+)$/m.exec(stdout)?.[1];
+    if (instantiations === undefined) return { output: `The compiler failed: ${stdout}${stderr}`, instantiations: 0 };
+    const complaints = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("error TS"));
+    return { output: complaints.join("\n"), instantiations: Number(instantiations) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

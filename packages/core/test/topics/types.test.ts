@@ -22,8 +22,8 @@ test("200 topics and 50 subscriptions type-check quickly", { timeout: deadlineMs
   const empty = compile(`import { defineTopics } from "${sourceFolder}define-topics.ts";\nexport const topics = defineTopics({});`);
   const full = compile(manyTopics(200, 50));
   expect(full.output).toBe("");
-  // Measured: 0.1 s over an empty map. The bound leaves room for a busy machine, not for an explosion.
-  expect(full.durationMs - empty.durationMs).toBeLessThan(2_000);
+  // Measured: 470,000, which take about 0.3 s.
+  expect(full.instantiations - empty.instantiations).toBeLessThan(1_000_000);
 });
 
 function manyTopics(topics: number, subscriptions: number): string {
