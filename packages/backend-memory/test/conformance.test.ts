@@ -3,5 +3,5 @@ import { memory } from "../src/index.ts";
 
 describeBackend("memory", { create: () => memory(), hasHostClock: true });
 describeBackend("memory by reference", { create: () => memory({ fidelity: "reference" }), hasHostClock: true });
-describeBackend("memory with leases", { create: () => memory({ leaseMs: 400 }), hasHostClock: true, only: [5, 6, 10, 11, 12, 20] });
+describeBackend("memory with leases", { create: () => memory({ leaseMs: 400 }), only: [5, 6, 10, 11, 12, 20] });
 describeFaults("memory", { create: () => memory() });

@@ -9,6 +9,9 @@ export { type Facts, learnFacts, type RunOptions, runCase } from "./conformance/
 export { type BackendSuiteOptions, describeBackend, describeFaults } from "./conformance/suite.ts";
 export type { BackendUnderTest, Place, World } from "./conformance/world.ts";
 export { type FaultProxy, type FaultProxyOptions, faultProxy, type ProxyTarget } from "./fault-proxy.ts";
+export type { FaultyBackend } from "./faulty/faulty-backend.ts";
+export { faultyBackends, type KitProofOptions, proveKit } from "./faulty/prove-kit.ts";
+export { type Hooks, wrapped } from "./faulty/wrap.ts";
 export {
   createTestBus,
   type DeadLetteredRecord,

@@ -32,6 +32,8 @@ export interface ConformanceCase {
   readonly area?: FaultArea;
   /** Not while another case runs: it measures the process, or touches what all share. */
   readonly isAlone?: boolean;
+  /** Takes seconds even where all is well. */
+  readonly isSlow?: boolean;
   /** Runs in simulated time. */
   readonly isTimed?: boolean;
   /** Why this backend is not asked; `undefined`: it is. */

@@ -4,10 +4,12 @@
  */
 import { type Backend, type BackendSubscription, type DeadLetters, HalyardError, type Session } from "@halyard/core/spi";
 import type { LineControls } from "./faults.ts";
+import { hostNaming, type Wrappers } from "./wrappers.ts";
 
 export class Seam implements LineControls {
   readonly backend: Backend;
   readonly #sessions = new Set<SeamSession>();
+  readonly wrappers: Wrappers = new WeakMap();
   #isRefusing = false;
   #isStalled = false;
   #wakers: (() => void)[] = [];
@@ -19,7 +21,7 @@ export class Seam implements LineControls {
       connect: async (host, signal) => {
         await this.passage();
         if (this.#isRefusing) throw new HalyardError("CONNECT_FAILED", "The testkit refuses connections for now.");
-        const session = new SeamSession(await inner.connect(host, signal), this, () => this.#sessions.delete(session));
+        const session = new SeamSession(await inner.connect(hostNaming(host, this.wrappers), signal), this, () => this.#sessions.delete(session));
         if (this.#isRefusing) session.lose();
         else this.#sessions.add(session);
         return session;
@@ -107,7 +109,9 @@ class SeamSession implements Session {
 
   subscribe: Session["subscribe"] = async (request, signal) => {
     const subscription = await this.call(() => this.#inner.subscribe(request, signal), true);
-    return new SeamSubscription(subscription, this);
+    const wrapper = new SeamSubscription(subscription, this);
+    this.#seam.wrappers.set(subscription, wrapper);
+    return wrapper;
   };
 
   async close(): Promise<void> {

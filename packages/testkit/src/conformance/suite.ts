@@ -93,7 +93,7 @@ class Suite {
     afterAll(async () => {
       process.off("unhandledRejection", this.#onUnhandled);
       await this.#options.teardown?.();
-      const folder = process.env["HALYARD_REPORT_DIR"];
+      const folder = process.env.HALYARD_REPORT_DIR;
       if (folder !== undefined && this.#facts !== undefined && this.#options.only === undefined && !this.#isMatrix) {
         this.#report.write(folder, this.#facts.capabilities, this.#options.excuses ?? {});
       }
@@ -143,7 +143,7 @@ function assertExcuses(excuses: Readonly<Record<number, string>>): void {
 
 function isSkipped(name: string, { skip }: BackendSuiteOptions): boolean {
   if (skip === undefined) return false;
-  if (process.env["CI"]) throw new Error(`The conformance of ${name} cannot be skipped in CI: ${skip}`);
+  if (process.env.CI) throw new Error(`The conformance of ${name} cannot be skipped in CI: ${skip}`);
   console.warn(`\n!!! CONFORMANCE OF ${name.toUpperCase()} IS SKIPPED: ${skip}\n`);
   describe.skip(`${name}: conformance (${skip})`, () => it("is skipped", () => undefined));
   return true;

@@ -3,11 +3,11 @@ import { AssertionError } from "node:assert/strict";
 import { type Bus, type BusOptions, createBus, type UntypedTopics } from "@halyard/core";
 import { type Backend, type BackendEvent, type Capabilities, type Clock, type Host, type Session, systemClock } from "@halyard/core/spi";
 import { type FaultProxy, faultProxy, type ProxyTarget } from "../fault-proxy.ts";
+import { type ManualClock, manualClock } from "../manual-clock.ts";
 import type { Abilities } from "./case.ts";
 import { type Fault, faultDefault, type LineControls } from "./faults.ts";
 import { pause } from "./recorder.ts";
 import { Seam } from "./seam.ts";
-import { SimulatedClock } from "./simulated-clock.ts";
 
 /** Where one backend is to connect to. */
 export interface Place {
@@ -72,7 +72,7 @@ export class World {
   /** Subtract it from a delay before asserting that nothing came early. */
   readonly graceMs: number;
   readonly deadlineMs: number;
-  readonly #simulated: SimulatedClock | undefined;
+  readonly #manual: ManualClock | undefined;
   readonly #lines = new Set<Line>();
   readonly #buses = new Map<Bus, Line>();
   readonly #sessions = new Set<Session>();
@@ -87,9 +87,9 @@ export class World {
     this.fault = options.fault ?? faultDefault;
     this.deadlineMs = options.deadlineMs;
     this.secrets = subject.secrets ?? [];
-    this.#simulated = options.isTimed === true ? new SimulatedClock() : undefined;
-    this.clock = this.#simulated ?? systemClock;
-    this.graceMs = this.#simulated === undefined ? graceMsReal : 0;
+    this.#manual = options.isTimed === true ? manualClock() : undefined;
+    this.clock = this.#manual ?? systemClock;
+    this.graceMs = this.#manual === undefined ? graceMsReal : 0;
   }
 
   /** A backend on this case's namespace, over a line of its own. `steady`: `strike` leaves it alone. */
@@ -104,7 +104,7 @@ export class World {
     const bus = await createBus<UntypedTopics>({
       retry: { delayMs: 10, factor: 1, jitter: 0, attemptsMax: 3 },
       ...this.subject.busOptions,
-      ...(this.#simulated === undefined ? {} : { clock: this.#simulated }),
+      ...(this.#manual === undefined ? {} : { clock: this.#manual }),
       ...options,
       namespace: this.namespace,
       backend: options.backend ?? line.backend,
@@ -189,8 +189,8 @@ export class World {
 
   /** Lets simulated time pass. */
   async advance(durationMs: number): Promise<void> {
-    if (this.#simulated === undefined) throw new Error("Only cases with isTimed run in simulated time.");
-    await this.#simulated.advance(durationMs);
+    if (this.#manual === undefined) throw new Error("Only cases with isTimed run in simulated time.");
+    await this.#manual.advance(durationMs);
   }
 
   async end(): Promise<void> {
@@ -203,7 +203,7 @@ export class World {
     void closed.then(() => {
       isClosed = true;
     });
-    for (let step = 0; this.#simulated !== undefined && !isClosed && step < 200; step++) await this.#simulated.advance(50);
+    for (let step = 0; this.#manual !== undefined && !isClosed && step < 200; step++) await this.#manual.advance(50);
     await closed;
     for (const line of this.#lines) await line.proxy?.close();
     await this.subject.sweep?.({ namespace: this.namespace, proxy: undefined });

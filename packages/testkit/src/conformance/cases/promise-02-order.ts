@@ -177,10 +177,7 @@ export const orderCases: readonly ConformanceCase[] = [
       const publisher = await world.bus({}, { steady: true });
       const first = await world.bus();
       const held = gate();
-      await first.subscribe("solo.#", { group: "g", exclusive: true }, () => {
-        held.open();
-        return new Promise<void>(() => undefined);
-      });
+      await first.subscribe("solo.#", { group: "g", exclusive: true }, () => new Promise<void>(() => held.open()));
       await publisher.publish("solo.one", 1);
       await held.opened;
       const second = await world.bus({}, { steady: true });

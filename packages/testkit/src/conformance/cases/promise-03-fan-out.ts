@@ -160,7 +160,7 @@ export const fanOutCases: readonly ConformanceCase[] = [
       const spoil = recorder(({ payload, headers }) => {
         for (const target of [payload, headers] as Record<string, unknown>[]) {
           try {
-            target["word"] = "spoilt";
+            target.word = "spoilt";
           } catch {
             // frozen: as good as a copy
           }
@@ -177,7 +177,7 @@ export const fanOutCases: readonly ConformanceCase[] = [
       await world.until(() => spoil.seen.length === 2 && copies.every(({ seen }) => seen.length === 1), "all four get it");
       for (const { seen } of copies) {
         assert.deepEqual(seen[0]?.message.payload, { word: "clean" });
-        assert.equal(seen[0]?.message.headers["word"], "clean");
+        assert.equal(seen[0]?.message.headers.word, "clean");
       }
       assert.deepEqual([payload, headers], [{ word: "clean" }, { word: "clean" }], "the publisher's own objects were changed");
     },

@@ -71,7 +71,7 @@ export const retryCases: readonly ConformanceCase[] = [
         assert.ok(waitedMs >= 120 - world.graceMs, `attempt ${index + 1} came after ${waitedMs} ms instead of 120`);
       }
       const last = failing.seen.at(-1)?.message;
-      assert.deepEqual([last?.payload, last?.headers["note"], last?.key], [{ n: 1 }, "kept", "k"]);
+      assert.deepEqual([last?.payload, last?.headers.note, last?.key], [{ n: 1 }, "kept", "k"]);
       await bus.publish("r.end", "end");
       await world.until(() => other.payloads().filter((payload) => payload === "end").length === 2, "the others get the end");
       assert.equal(other.seen.length, 4, "another group or a live subscription saw the retry");
@@ -94,7 +94,7 @@ export const retryCases: readonly ConformanceCase[] = [
       assert.equal(again.message.id, delivery.message.id);
       assert.equal(again.message.attempt, 2);
       assert.equal(again.message.topic, "r.one");
-      assert.equal(again.message.headers["note"], "moved");
+      assert.equal(again.message.headers.note, "moved");
       assert.equal(textOf(again.message), '"original"');
       await settles(subscription, again);
       await receivesNothing(subscription, "the original is still there");

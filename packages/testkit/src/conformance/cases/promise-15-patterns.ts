@@ -186,6 +186,7 @@ export const patternCases: readonly ConformanceCase[] = [
     promise: 15,
     title: "a member never acks away what only another member of its group handles",
     kind: "limit",
+    isSlow: true,
     async run(world) {
       const old = await world.bus();
       const current = await world.bus();
@@ -197,9 +198,14 @@ export const patternCases: readonly ConformanceCase[] = [
         await current.publish("mixed.a", `a${index}`);
         await current.publish("mixed.b", `b${index}`);
       }
-      await world.until(() => oldInbox.seen.length + currentInbox.seen.length >= 6, "each finds the member that handles it");
-      assert.deepEqual([...oldInbox.payloads()].sort(), ["a0", "a1", "a2"]);
-      assert.deepEqual([...currentInbox.payloads()].sort(), ["b0", "b1", "b2"]);
+      // Chance may hand one to the wrong member time after time: then it is a letter that says so, and still not lost.
+      const unmatched = async (): Promise<readonly unknown[]> =>
+        (await current.deadLetters("g").list()).filter(({ reason }) => reason === "unmatched").map(({ message }) => message.payload);
+      const found = async (): Promise<readonly unknown[]> => [...oldInbox.payloads(), ...currentInbox.payloads(), ...(await unmatched())];
+      await world.until(async () => (await found()).length >= 6, "each finds the member that handles it, or is a letter with the reason unmatched");
+      assert.deepEqual([...(await found())].sort(), ["a0", "a1", "a2", "b0", "b1", "b2"]);
+      assert.ok(oldInbox.payloads().every((payload) => String(payload).startsWith("a")));
+      assert.ok(currentInbox.payloads().every((payload) => String(payload).startsWith("b")));
       assert.ok(
         [...oldInbox.seen, ...currentInbox.seen].every(({ attempt }) => attempt === 1),
         "a hand-back counted as an attempt",

@@ -59,7 +59,7 @@ export const contentCases: readonly ConformanceCase[] = [
       });
       await bus.subscribe("c.#", { group: "g" }, inbox.handle);
       const headers = Object.assign(Object.create(null) as Record<string, string>, awkwardHeaders);
-      headers["__proto__"] = "just a header too";
+      Object.defineProperty(headers, "__proto__", { value: "just a header too", enumerable: true });
       await bus.publish("c.one", 1, { headers });
       await world.until(() => inbox.seen.length >= 2, "it arrives, and again as a retry");
       for (const { message } of inbox.seen) {

@@ -82,7 +82,7 @@ export const undecodableCases: readonly ConformanceCase[] = [
       const inbox = recorder();
       await bus.subscribe("x.#", { group: "g" }, inbox.handle);
       const circular: Record<string, unknown> = {};
-      circular["self"] = circular;
+      circular.self = circular;
       for (const payload of [circular, 1n]) {
         await assert.rejects(
           async () => jsonBus.publish("x.one", payload),

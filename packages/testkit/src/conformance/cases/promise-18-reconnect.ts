@@ -164,7 +164,13 @@ export const reconnectCases: readonly ConformanceCase[] = [
       const backend = await world.subject.wrongCredentials?.({ namespace: world.namespace, proxy: undefined });
       assert.ok(backend);
       let attempts = 0;
-      const counting: typeof backend = { ...backend, connect: (host, signal) => (attempts++, backend.connect(host, signal)) };
+      const counting: typeof backend = {
+        ...backend,
+        connect: (host, signal) => {
+          attempts++;
+          return backend.connect(host, signal);
+        },
+      };
       await assert.rejects(createBus({ backend: counting, namespace: world.namespace }), (error) => isHalyardError(error, "AUTH_FAILED"));
       assert.equal(attempts, 1);
     },
