@@ -23,10 +23,11 @@ export class Ledger {
 
   /** Notes that the message with this `n` was handled. Throws on a number that no message of a run has. */
   record(n: number): void {
+    if (!(n >= firstNumber && n < firstNumber + messagesMax)) throw new Error(`${n} is not the number of a message: a run has at most ${messagesMax}.`);
     const index = n - firstNumber;
     const cell = index >>> 3;
     const bit = 1 << (index & 7);
-    if (cell >= this.#seen.length) this.#grow(n, cell);
+    if (cell >= this.#seen.length) this.#grow(cell);
     const seen = this.#seen[cell] ?? 0; // the cell is there: it was made if it was not
     if ((seen & bit) !== 0) {
       this.#duplicates++;
@@ -41,8 +42,7 @@ export class Ledger {
     return { handled: this.#handled, duplicates: this.#duplicates, missing: this.#highest + 1 - this.#handled };
   }
 
-  #grow(n: number, cell: number): void {
-    if (!(n >= firstNumber && n < firstNumber + messagesMax)) throw new Error(`${n} is not the number of a message: a run has at most ${messagesMax}.`);
+  #grow(cell: number): void {
     const grown = new Uint8Array(Math.max(this.#seen.length * 2, cell + 1));
     grown.set(this.#seen);
     this.#seen = grown;

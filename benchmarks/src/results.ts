@@ -23,9 +23,9 @@ export function writeResults(results: Results): string {
   return path;
 }
 
-/** JSON with lists of numbers on one line, as the formatter of the repository has it; four digits are more than the spread allows. */
+/** JSON with lists of numbers on one line, as the formatter of the repository has it; six digits are more than the spread allows. */
 export function resultsText(results: Results): string {
-  const rounded = (_key: string, value: unknown): unknown => (typeof value === "number" ? Number(value.toPrecision(5)) : value);
+  const rounded = (_key: string, value: unknown): unknown => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value);
   const text = JSON.stringify(results, rounded, 2);
   return `${text.replace(/\[\s+((?:-?[\d.e+-]+,?\s+)+)\]/g, (_whole, numbers: string) => `[${numbers.trim().replace(/\s+/g, " ")}]`)}\n`;
 }
