@@ -1,7 +1,6 @@
 /** What stands behind a `Bus`: it wires the keeper, the outbox and the subscriptions together, and tells listeners what they report. */
 import type { Bus } from "./bus.ts";
 import type { ResolvedBusOptions } from "./bus-options.ts";
-import { Turn } from "./clock.ts";
 import type { ConsumeLine } from "./consume.ts";
 import { type DeadLettersParts, deadLettersOf, type GroupDeadLetters } from "./dead-letters.ts";
 import { type Deliveries, deliveriesFrom } from "./deliveries.ts";
@@ -45,7 +44,6 @@ export class BusCore {
   readonly #emitter: Emitter<BusEvents>;
   readonly #metrics = new Metrics();
   readonly #ticker: Ticker;
-  readonly #turn: Turn;
   readonly #keeper: SessionKeeper;
   readonly #outbox: Outbox;
   readonly #line: PublishLine;
@@ -67,7 +65,6 @@ export class BusCore {
     this.backend = backend.name;
     this.#emitter = new Emitter<BusEvents>((error, event) => options.logger.error({ event, error: loggableError(error) }, "A listener of the bus failed."));
     this.#ticker = new Ticker(clock);
-    this.#turn = new Turn(clock);
     this.#repeats = new Repeats(clock);
     const nextId = idSource(options);
     this.#keeper = new SessionKeeper({
@@ -82,7 +79,7 @@ export class BusCore {
       onConnectFailed: (error, attempt) => this.#onConnectFailed(error, attempt),
     });
     this.#packing = { encoding: options.encoding, source: options.source, nextId, bodyBytesMax: options.encoding.bodyBytesMax, carriesValues: false };
-    this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, turn: this.#turn, limits, observer: outboxObserver(this.#metrics) });
+    this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, limits, observer: outboxObserver(this.#metrics) });
     this.#line = {
       schemas: options.topics?.schemas,
       packing: () => this.#packing,
@@ -212,7 +209,6 @@ export class BusCore {
       clock,
       random,
       ticker: this.#ticker,
-      turn: this.#turn,
       survivors: this.#survivors,
       logger,
       requestTimeoutMs: limits.requestTimeoutMs,

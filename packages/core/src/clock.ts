@@ -34,27 +34,25 @@ export const systemClock: Clock = {
 /** Uniform in [0, 1). */
 export const systemRandom = (): number => Math.random();
 
-/** Longest time that microtasks may keep the event loop from its sockets and timers. */
-const turnMsMax = 10;
-
 /**
- * Watches how long the event loop has been kept waiting. A bus in memory does all its work in microtasks: two handlers that answer each other
- * would otherwise starve every timer and socket of the process.
+ * Watches how long one party has kept the event loop waiting. A bus in memory does all its work in microtasks: two handlers that answer each other
+ * would otherwise starve every timer and socket of the process, also in simulated time, so this reads the real one. Each party has a watch of its own, so that none lives on the time of another.
  */
 export class Turn {
-  readonly #clock: Clock;
+  readonly #spanMs: number;
   #startMs = 0;
   #isMarked = false;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  /** `spanMs`: how long the party may go on before it lets the event loop run. */
+  constructor(spanMs: number) {
+    this.#spanMs = spanMs;
   }
 
-  /** Whether the caller should let the event loop run before it goes on. */
+  /** Whether the party should let the event loop run before it goes on. */
   isOverdue(): boolean {
-    if (this.#isMarked) return this.#clock.monotonicMs() - this.#startMs > turnMsMax;
+    if (this.#isMarked) return performance.now() - this.#startMs > this.#spanMs;
     this.#isMarked = true;
-    this.#startMs = this.#clock.monotonicMs();
+    this.#startMs = performance.now();
     setImmediate(this.#unmark);
     return false;
   }

@@ -6,7 +6,7 @@
  * When a session ends, what was in flight has an unknown outcome: it goes back to its place in `waiting` and is repeated under the same id on
  * the next session, until its own deadline. The broker's dedup makes that one message.
  */
-import type { Clock, Turn } from "./clock.ts";
+import { type Clock, Turn } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import {
@@ -29,6 +29,8 @@ import { asError, type Deferred, deferred, within } from "./waiting.ts";
 
 /** Most messages that are sent and not yet answered. */
 const inFlightMessagesMax = 4_096;
+/** Less than subscriptions have: what is published should be handled before more is published. */
+const turnMs = 4;
 const holdDelayMsMin = 20;
 const holdDelayMsMax = 1_000;
 
@@ -62,11 +64,11 @@ export class Outbox {
   #cancelHold: (() => void) | undefined;
   #idle: Deferred<void> | undefined;
 
-  constructor(parts: { keeper: SessionKeeper; clock: Clock; ticker: Ticker; turn: Turn; limits: Limits; observer: OutboxObserver }) {
+  constructor(parts: { keeper: SessionKeeper; clock: Clock; ticker: Ticker; limits: Limits; observer: OutboxObserver }) {
     this.#keeper = parts.keeper;
     this.#clock = parts.clock;
     this.#ticker = parts.ticker;
-    this.#turn = parts.turn;
+    this.#turn = new Turn(turnMs);
     this.#limits = parts.limits;
     this.#observer = parts.observer;
   }

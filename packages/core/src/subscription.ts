@@ -2,7 +2,7 @@
  * One running subscription: it asks the keeper for a session, subscribes on it, pulls deliveries as long as it has room, and hands them to its
  * handlers. When the session ends it does the same on the next one. What happens to a delivery is told in `handlers.ts` and `consume.ts`.
  */
-import type { Turn } from "./clock.ts";
+import { Turn } from "./clock.ts";
 import { type ConsumeLine, crashBudget } from "./consume.ts";
 import type { PublishOptions } from "./envelope.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
@@ -23,6 +23,8 @@ import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
 import type { Survivors } from "./survivors.ts";
 import { asError, type Deferred, deferred, sleep, withDeadline, within } from "./waiting.ts";
 
+/** Handlers may keep the event loop waiting for so long. */
+const turnMs = 16;
 const resubscribeDelayMsMin = 20;
 const resubscribeDelayMsMax = 5_000;
 /** Closing goes on for so long after its deadline, to settle what has ended: an ack that is lost is a duplicate for somebody. */
@@ -58,7 +60,6 @@ export interface Subscription {
 export interface SubscriptionParts extends Omit<HandlersParts, "onRoom"> {
   readonly keeper: SessionKeeper;
   readonly random: () => number;
-  readonly turn: Turn;
   readonly survivors: Survivors;
   readonly logger: Logger;
   readonly requestTimeoutMs: number;
@@ -221,7 +222,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   }
 
   async #pump(source: BackendSubscription): Promise<void> {
-    const { turn } = this.#parts;
+    const turn = new Turn(turnMs);
     while (!this.#closing.signal.aborted && this.#source === source) {
       const room = this.#isPaused ? 0 : this.#credit - this.#handlers.flights.size;
       if (room <= 0) {

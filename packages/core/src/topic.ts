@@ -72,6 +72,7 @@ export function assertMessageId(id: string): void {
 
 /** Any value as one short printable line: names from outside reach logs only this way, so they cannot forge a line. */
 export function shown(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : `${typeof value} ${String(value)}`;
+  const text =
+    typeof value === "string" ? JSON.stringify(value) : typeof value === "object" ? Object.prototype.toString.call(value) : JSON.stringify(String(value));
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 }
