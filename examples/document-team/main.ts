@@ -1,0 +1,94 @@
+/** The demo as a program: reads the command line, sets the stage, plays, and cleans up, whatever happened. */
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { memory } from "@halyard/backend-memory";
+import { type DemoArguments, readArguments, UsageError, usage } from "./arguments.ts";
+import { Coordinator } from "./coordinator.ts";
+import { checkFolder, closeBooks, play } from "./demo.ts";
+import { endServer, privateServer, privateServerIn } from "./private-server.ts";
+import { Screen } from "./progress.ts";
+import { Team } from "./team.ts";
+import { within } from "./waiting.ts";
+
+const status = { good: 0, bad: 1, usage: 2, interrupted: 130 } as const;
+const closesWithinMs = 60_000;
+
+class Interrupted extends Error {}
+
+async function main(): Promise<number> {
+  const options = readArguments(process.argv.slice(2), process.cwd());
+  if (options === "help") {
+    process.stdout.write(usage);
+    return status.good;
+  }
+  const screen = new Screen(process.stdout, process.env);
+  const interruption = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => interruption.abort(new Interrupted(`Interrupted by ${signal}: the team is told to stop.`)));
+  }
+  const folder = options.folder ?? installedDependencies();
+  await checkFolder(folder, options.output);
+  screen.say(screen.paint("bold", "Halyard demo: a team of agents reads real documents, and nothing gets lost."));
+  return run({ ...options, folder }, screen, interruption);
+}
+
+/** One abort ends everything: what a person sends, or a member that ends unasked. */
+async function run(options: DemoArguments & { readonly folder: string }, screen: Screen, stop: AbortController): Promise<number> {
+  const scratch = await mkdtemp(join(tmpdir(), "halyard-demo-"));
+  const server = options.backend === "embedded" ? privateServerIn(scratch) : undefined;
+  const backend = server === undefined ? memory() : privateServer(server);
+  const place = server === undefined ? { backend } : { server };
+  const team = new Team({ folder: scratch, flakyPercent: options.flakyPercent, place, onTrouble: (error) => stop.abort(error) });
+  let coordinator: Coordinator | undefined;
+  try {
+    coordinator = await Coordinator.join(backend, join(scratch, "coordinator.jsonl"), stop.signal);
+    const stage = { options, screen, team, coordinator, scratch, signal: stop.signal, events: [] };
+    await play(stage);
+    const books = await within(closeBooks(stage), closesWithinMs, "The team did not come to an end");
+    return books.lost.length === 0 ? status.good : status.bad;
+  } catch (error) {
+    // Waiting was ended by the signal: its reason is what happened.
+    throw stop.signal.aborted ? stop.signal.reason : error;
+  } finally {
+    await cleanUp(screen, team, coordinator, server, scratch);
+  }
+}
+
+async function cleanUp(
+  screen: Screen,
+  team: Team,
+  coordinator: Coordinator | undefined,
+  server: { readonly socketPath: string } | undefined,
+  scratch: string,
+): Promise<void> {
+  await team.stop();
+  await coordinator?.bus.close();
+  if (server !== undefined && !(await endServer(server))) screen.say(`The private server at ${server.socketPath} did not end.`);
+  await rm(scratch, { recursive: true, force: true });
+}
+
+/** `node_modules` of the repository: hundreds of documents that nobody here wrote. */
+function installedDependencies(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); dirname(folder) !== folder; folder = dirname(folder)) {
+    if (existsSync(join(folder, "pnpm-workspace.yaml"))) return join(folder, "node_modules");
+  }
+  throw new UsageError("--folder is needed: this is no checkout of the repository");
+}
+
+/** Who reads may go away, as `head` and closed terminals do: that is no reason to leave processes behind. */
+process.stdout.on("error", () => undefined);
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${text}${error instanceof UsageError ? ".\nTry: npm run demo -- --help" : ""}\n`);
+    process.exitCode = error instanceof UsageError ? status.usage : error instanceof Interrupted ? status.interrupted : status.bad;
+  },
+);

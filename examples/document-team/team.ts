@@ -1,0 +1,125 @@
+/**
+ * The members of the team and their processes: started, watched, killed, and never left behind. Over the memory backend the same members live in this
+ * process, where none can be killed alone.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Backend } from "@halyard/core";
+import { type MemberPlan, type Role, startMember } from "./join.ts";
+import type { PrivateServer } from "./private-server.ts";
+import { within } from "./waiting.ts";
+
+export interface Member {
+  readonly name: string;
+  readonly role: Role;
+  readonly ledgerPath: string;
+  /** Of its own process; `undefined` where it has none. */
+  readonly pid: number | undefined;
+  /** How it ended, as far as that is not in order; empty otherwise. */
+  note: string;
+  signal(signal: NodeJS.Signals): void;
+  /** Drains it. Resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Resolves when it is gone, however that came. */
+  readonly gone: Promise<void>;
+}
+
+export interface TeamOptions {
+  /** Where ledgers and results lie. */
+  readonly folder: string;
+  readonly flakyPercent: number;
+  /** Processes that meet at a server, or members of this process that share a backend. */
+  readonly place: { readonly server: PrivateServer } | { readonly backend: Backend };
+  /** A member ended that was not told to. */
+  onTrouble(error: Error): void;
+}
+
+const startsWithinMs = 30_000;
+const stopsWithinMs = 15_000;
+const errorCharactersMax = 4_000;
+
+export class Team {
+  readonly members: Member[] = [];
+  readonly #options: TeamOptions;
+  #isStopping = false;
+
+  constructor(options: TeamOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the member takes part. */
+  async start(role: Role, name: string): Promise<Member> {
+    const { folder, flakyPercent, place } = this.#options;
+    const plan: MemberPlan = { role, name, flakyPercent, ledgerPath: join(folder, `${name}.jsonl`), resultsPath: join(folder, "results.jsonl") };
+    const start = "server" in place ? this.#startProcess(plan, place.server) : this.#startHere(plan, place.backend);
+    return within(start, startsWithinMs, `${name} did not begin to work`);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(this.members.map((member) => member.stop()));
+  }
+
+  async #startHere(plan: MemberPlan, backend: Backend): Promise<Member> {
+    const leave = await startMember(plan, backend);
+    let left: Promise<void> | undefined;
+    const stop = (): Promise<void> => {
+      left ??= leave();
+      return left;
+    };
+    const { name, role, ledgerPath } = plan;
+    const member: Member = { name, role, ledgerPath, pid: undefined, note: "", signal: () => undefined, stop, gone: Promise.resolve() };
+    this.members.push(member);
+    return member;
+  }
+
+  #startProcess(plan: MemberPlan, server: PrivateServer): Promise<Member> {
+    const child = fork(fileURLToPath(new URL("./member.js", import.meta.url)), [JSON.stringify({ ...plan, server })], {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      execArgv: [],
+    });
+    const errors = tailOf(child);
+    const { name, role, ledgerPath } = plan;
+    const gone = new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", () => resolve());
+    });
+    const signal = (which: NodeJS.Signals): void => void child.kill(which);
+    const member: Member = { name, role, ledgerPath, pid: child.pid, note: "", signal, stop: () => stopProcess(member), gone };
+    this.members.push(member);
+    return new Promise((resolve, reject) => {
+      child.once("message", () => resolve(member));
+      child.once("error", reject);
+      child.once("exit", (code, by) => {
+        if (code === 0 || member.note !== "") return;
+        member.note = by ?? `exit status ${code}`;
+        const error = new Error(`${name} (process ${child.pid}) ended by itself: ${member.note}.\n${errors()}`.trim());
+        reject(error);
+        if (!this.#isStopping) this.#options.onTrouble(error);
+      });
+    });
+  }
+}
+
+/** SIGTERM, and SIGKILL for one that does not end. One that was stopped in its tracks must run to hear it. */
+async function stopProcess(member: Member): Promise<void> {
+  member.signal("SIGTERM");
+  member.signal("SIGCONT");
+  try {
+    await within(member.gone, stopsWithinMs, `${member.name} did not end`);
+  } catch {
+    member.note = "did not drain, killed";
+    member.signal("SIGKILL");
+    await member.gone;
+  }
+}
+
+/** The last of what a process wrote to its error output. */
+function tailOf(child: ChildProcess): () => string {
+  let text = "";
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    text = (text + chunk).slice(-errorCharactersMax);
+  });
+  return () => text.trim();
+}
