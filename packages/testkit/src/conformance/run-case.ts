@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly fault?: Fault;
   /** Of `until` inside the case; the case as a whole gets twice as long. Default 30,000 ms. */
   readonly deadlineMs?: number;
+  /** Ends the case early, as a failure. */
+  readonly signal?: AbortSignal;
 }
 
 /** Connects once to learn what the backend is like. */
@@ -73,10 +75,12 @@ export async function runCase(one: ConformanceCase, subject: BackendUnderTest, f
   const deadlineMs = options.deadlineMs ?? untilDeadlineMs;
   const world = new World(subject, { ...facts, namespace: freshNamespace(), fault: options.fault, isTimed: one.isTimed, deadlineMs });
   const controller = new AbortController();
+  const giveUp = options.signal === undefined ? controller.signal : AbortSignal.any([controller.signal, options.signal]);
   try {
-    const overtime = pause(Math.min(caseDeadlineMs, deadlineMs * 2), controller.signal).then(() => {
-      if (!controller.signal.aborted) throw new Error(`the case did not end within its deadline`);
+    const overtime = pause(Math.min(caseDeadlineMs, deadlineMs * 2), giveUp).then(() => {
+      throw new Error(options.signal?.aborted === true ? "the case was given up" : "the case did not end within its deadline");
     });
+    overtime.catch(() => undefined); // also rejects when the case has ended by itself
     await Promise.race([one.run(world), overtime]);
   } catch (thrown) {
     throw named(one, thrown);

@@ -78,6 +78,7 @@ export class World {
   readonly #sessions = new Set<Session>();
   #shared: Promise<Backend> | undefined;
   #names = 0;
+  #hasEnded = false;
 
   constructor(subject: BackendUnderTest, options: WorldOptions) {
     this.subject = subject;
@@ -180,6 +181,7 @@ export class World {
   async until(condition: () => boolean | Promise<boolean>, what: string | (() => string), deadlineMs = this.deadlineMs): Promise<void> {
     const startMs = performance.now();
     while (!(await condition())) {
+      if (this.#hasEnded) throw new Error(`the case is over; it still waited for: ${typeof what === "string" ? what : what()}`);
       if (performance.now() - startMs > deadlineMs) {
         throw new AssertionError({ message: `not within ${deadlineMs} ms: ${typeof what === "string" ? what : what()}` });
       }
@@ -194,6 +196,7 @@ export class World {
   }
 
   async end(): Promise<void> {
+    this.#hasEnded = true;
     this.heal();
     const closing = [...this.#buses.keys()].map((bus) => bus.close({ timeoutMs: 500 }));
     const ending = [...this.#sessions].map((session) => session.close());
@@ -217,8 +220,10 @@ export class World {
 
   async #seamLine(isSteady: boolean): Promise<Line> {
     this.#shared ??= Promise.resolve(this.subject.create({ namespace: this.namespace, proxy: undefined }));
-    const seam = new Seam(await this.#shared);
-    return { backend: seam.backend, controls: seam, proxy: undefined, isSteady, isDead: false };
+    const backend = await this.#shared;
+    const seam = new Seam(backend);
+    // What nobody breaks needs no seam, and is then seen as it is.
+    return { backend: isSteady ? backend : seam.backend, controls: seam, proxy: undefined, isSteady, isDead: false };
   }
 
   async #wireLine(isSteady: boolean): Promise<Line> {

@@ -1,5 +1,5 @@
 /** Backends that break what happens on the way out: promises 3, 4, 5, 6, 7, 10, 11, 17, 18, 20. */
-import { type BackendSubscription, parsePattern, type Settlement } from "@halyard/core/spi";
+import { type BackendSubscription, parsePattern, type Session, type Settlement } from "@halyard/core/spi";
 import type { FaultyBackend } from "./faulty-backend.ts";
 import { receiving, receivingOnly, settlingWith, wrapped } from "./wrap.ts";
 
@@ -33,6 +33,12 @@ function holding(
 }
 
 export const faultyDelivering: readonly FaultyBackend[] = [
+  {
+    promise: 2,
+    name: "lets all members of an exclusive group be active",
+    wrap: (backend) =>
+      wrapped(backend, { request: (request) => (request.group === undefined ? request : { ...request, group: { ...request.group, exclusive: false } }) }),
+  },
   {
     promise: 3,
     name: "drops live messages without a word",
@@ -134,6 +140,28 @@ export const faultyDelivering: readonly FaultyBackend[] = [
       }),
   },
   {
+    promise: 6,
+    name: "keeps waiting retries in the memory of their consumer",
+    wrap(backend) {
+      const closed = new WeakSet<Session>();
+      return wrapped(backend, {
+        session: (session) => ({
+          close() {
+            closed.add(session);
+            return session.close();
+          },
+        }),
+        subscription: (subscription, session, { group }) =>
+          settlingWith(subscription, (outcome) => {
+            if (outcome.type !== "move" || outcome.to !== "inbox" || group === undefined) return outcome;
+            const send = (): Promise<unknown> => session.publish([outcome.message], { signal: never, target: { group: group.name } });
+            setTimeout(() => closed.has(session) || void send().catch(() => undefined), outcome.delayMs);
+            return { type: "ack" };
+          }),
+      });
+    },
+  },
+  {
     promise: 7,
     name: "halves every delay",
     wrap: (backend) =>
@@ -211,14 +239,22 @@ export const faultyDelivering: readonly FaultyBackend[] = [
     promise: 18,
     name: "keeps the consumers of lost connections",
     wrap(backend) {
+      const open = new WeakMap<Session, number>();
+      const change = (session: Session, by: number): void => void open.set(session, (open.get(session) ?? 0) + by);
       return wrapped(backend, {
-        session: (session) => ({ close: async () => void setTimeout(() => void session.close(), 60_000).unref() }),
-        subscription: (subscription, session) => ({
-          async close() {
-            await subscription.close();
-            await session.close();
-          },
+        // Only a session that was lost still has open subscriptions when it is closed.
+        session: (session) => ({
+          close: async () => ((open.get(session) ?? 0) > 0 ? void setTimeout(() => void session.close(), 60_000).unref() : session.close()),
         }),
+        subscription(subscription, session) {
+          change(session, 1);
+          return {
+            async close() {
+              change(session, -1);
+              await subscription.close();
+            },
+          };
+        },
       });
     },
   },

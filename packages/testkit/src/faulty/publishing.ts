@@ -38,7 +38,7 @@ export const faultyPublishing: readonly FaultyBackend[] = [
       let sessions = 0;
       return wrapped(backend, {
         connected: () => void sessions++,
-        session: (session) => ({ publish: (messages, request) => (sessions > 3 ? new Promise(() => undefined) : session.publish(messages, request)) }),
+        session: (session) => ({ publish: (messages, request) => (sessions > 2 ? new Promise(() => undefined) : session.publish(messages, request)) }),
       });
     },
   },

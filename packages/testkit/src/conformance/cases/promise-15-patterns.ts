@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { isHalyardError } from "@halyard/core";
 import type { ConformanceCase } from "../case.ts";
+import { accepts, pull, receives, receivesNothing } from "../pull.ts";
 import { numbers, recorder } from "../recorder.ts";
+import { wire } from "../wire.ts";
 
 const topics = ["a", "b", "a.b", "a.c", "b.a", "a.b.c", "a.x.c", "a.b.c.d", "A.b", "a-b", "a_b.c", "x.y.z.a", "a.a.a", "c"];
 
@@ -18,6 +20,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   "a.*.c": ["a.b.c", "a.x.c"],
   "a.#.c": ["a.c", "a.b.c", "a.x.c"],
   "#.b.#": ["b", "a.b", "b.a", "a.b.c", "a.b.c.d", "A.b"],
+  "*.b.#": ["a.b", "a.b.c", "a.b.c.d", "A.b"],
   "*.#.c": ["a.c", "a.b.c", "a.x.c", "a_b.c"],
   "#.#": topics,
   "*.#": topics,
@@ -72,6 +75,29 @@ export const patternCases: readonly ConformanceCase[] = [
         await world.until(() => inbox.payloads().includes("end"), `${pattern} gets the end`);
         const got = inbox.seen.map(({ message }) => message.topic).filter((topic) => !topic.startsWith("end"));
         assert.deepEqual(got.sort(), [...(expected[pattern] ?? [])].sort(), pattern);
+      }
+    },
+  },
+  {
+    promise: 15,
+    title: "a session hands over nothing that no pattern of the subscription matches",
+    kind: "limit",
+    async run(world) {
+      const { session } = await world.session();
+      for (const [index, pattern] of ["a.*", "a.*.c", "*.b.#", "a.#.c"].entries()) {
+        for (const group of [undefined, `g${index}`]) {
+          const subscription = await pull(session, pattern, { ...(group === undefined ? {} : { group }), inFlightMax: 50 });
+          await accepts(
+            session,
+            topics.map((topic) => wire(topic, 1)),
+          );
+          const wanted = [...(expected[pattern] ?? [])].sort();
+          const deliveries = await receives(subscription, wanted.length);
+          const what = `${pattern} in ${group ?? "a live subscription"}`;
+          assert.deepEqual(deliveries.map(({ message }) => message.topic).sort(), wanted, what);
+          await receivesNothing(subscription, `${what}: more than it matches`);
+          await subscription.close();
+        }
       }
     },
   },

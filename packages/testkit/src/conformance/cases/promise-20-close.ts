@@ -62,6 +62,7 @@ export const closeCases: readonly ConformanceCase[] = [
           await pause(2);
         }
       })();
+      load.catch(() => undefined); // awaited below, unless something fails before
       for (let round = 0; round < 8; round++) {
         const member = await world.bus();
         await member.subscribe("x.#", { group: "g", concurrency: 8, inFlightMax: 50 }, async ({ payload }) => {

@@ -100,7 +100,7 @@ export const truthCases: readonly ConformanceCase[] = [
     title: "a ping rejects where a publish would",
     kind: "limit",
     async run(world) {
-      const { session } = await world.session();
+      const { session } = await world.session({ steady: true });
       await session.admin.ping(never);
       await session.close();
       await assert.rejects(session.admin.ping(never), "a closed session answers a ping");
