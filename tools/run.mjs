@@ -84,7 +84,7 @@ function bench(options) {
 
 function demo(options) {
   // The demo's paths are meant from where the user typed the command; npm changes to the root before it runs a script.
-  return build() || node([join(root, "examples/dist/demo/main.js"), ...options], process.env.INIT_CWD ?? root);
+  return build() || node([join(root, "examples/dist/document-team/main.js"), ...options], process.env.INIT_CWD ?? root);
 }
 
 function guarantees(options) {
