@@ -55,6 +55,9 @@ export interface WorldOptions {
 /** Simulated clocks are exact; real ones may be read in another order than they fire. */
 const graceMsReal = 20;
 
+/** How long a case's buses may take to close; only after a failure do some take longer. */
+const endMsMax = 5_000;
+
 export interface SessionInWorld {
   readonly session: Session;
   readonly events: readonly BackendEvent[];
@@ -207,7 +210,9 @@ export class World {
       isClosed = true;
     });
     for (let step = 0; this.#manual !== undefined && !isClosed && step < 200; step++) await this.#manual.advance(50);
-    await closed;
+    const patience = new AbortController();
+    await Promise.race([closed, pause(endMsMax, patience.signal)]);
+    patience.abort();
     for (const line of this.#lines) await line.proxy?.close();
     await this.subject.sweep?.({ namespace: this.namespace, proxy: undefined });
   }

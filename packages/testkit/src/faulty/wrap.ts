@@ -74,7 +74,9 @@ export function receivingOnly(subscription: BackendSubscription, keep: (delivery
 
 /** `receive` that changes what it hands on. */
 export function receiving(subscription: BackendSubscription, change: (delivery: Delivery) => Delivery): Partial<BackendSubscription> {
-  return { receive: async (max, signal) => (await subscription.receive(max, signal)).map(change) };
+  // A delivery may be an object with a prototype of its own, which a spread would lose.
+  const plain = ({ message, deliveries, receipt, position, raw }: Delivery): Delivery => ({ message, deliveries, receipt, position, raw });
+  return { receive: async (max, signal) => (await subscription.receive(max, signal)).map((delivery) => change(plain(delivery))) };
 }
 
 /** `settle` that asks the real backend for something else. */
