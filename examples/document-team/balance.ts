@@ -56,6 +56,11 @@ export function balance(ledgers: readonly ProcessLedger[], deadLetters: Readonly
   };
 }
 
+/** Of the demo: 1 when a single message is missing. */
+export function exitStatus({ lost }: Balance): 0 | 1 {
+  return lost.length === 0 ? 0 : 1;
+}
+
 const nothing: Counts = { published: 0, handled: 0, retried: 0, redelivered: 0, deadLettered: 0, inHand: 0 };
 
 /** An id belongs to a group: the same one may be handled in one and dead in another. */

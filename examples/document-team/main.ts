@@ -7,6 +7,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { memory } from "@halyard/backend-memory";
 import { type DemoArguments, readArguments, UsageError, usage } from "./arguments.ts";
+import { exitStatus } from "./balance.ts";
 import { Coordinator } from "./coordinator.ts";
 import { checkFolder, closeBooks, play } from "./demo.ts";
 import { endServer, privateServer, privateServerIn } from "./private-server.ts";
@@ -49,7 +50,7 @@ async function run(options: DemoArguments & { readonly folder: string }, screen:
     const stage = { options, screen, team, coordinator, scratch, signal: stop.signal, events: [] };
     await play(stage);
     const books = await within(closeBooks(stage), closesWithinMs, "The team did not come to an end");
-    return books.lost.length === 0 ? status.good : status.bad;
+    return exitStatus(books);
   } catch (error) {
     // Waiting was ended by the signal: its reason is what happened.
     throw stop.signal.aborted ? stop.signal.reason : error;

@@ -8,9 +8,11 @@ async function main(): Promise<void> {
   // Ctrl-C reaches every process of the terminal; when to end is for the coordinator to say.
   process.on("SIGINT", () => undefined);
   const stop = await startMember(plan, privateServer(plan.server));
-  let ending: Promise<void> | undefined;
+  let isEnding = false;
   const end = (): void => {
-    ending ??= stop().then(() => process.exit(0), fail);
+    if (isEnding) return;
+    isEnding = true;
+    stop().then(() => process.exit(0), fail);
   };
   process.once("SIGTERM", end);
   process.once("disconnect", end);

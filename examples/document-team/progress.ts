@@ -18,6 +18,8 @@ const codes: Readonly<Record<Colour, readonly [number, number]>> = { bold: [1, 2
 
 /** Between two lines of progress where they cannot be written over. */
 const plainLineMs = 2_000;
+/** Where the terminal does not say how wide it is: some say 0. */
+const columnsDefault = 80;
 /** Between two repaints. */
 const repaintMs = 50;
 
@@ -57,7 +59,7 @@ export class Screen {
       this.#output.write(`${progressText(progress)}\n`);
       return;
     }
-    const line = `${bar(progress, 30)} ${progressText(progress)}`.slice(0, (this.#output.columns ?? 80) - 1);
+    const line = `${bar(progress, 30)} ${progressText(progress)}`.slice(0, (this.#output.columns || columnsDefault) - 1);
     this.#output.write(`\r${line.padEnd(this.#painted)}`);
     this.#painted = line.length;
     if (isLast) this.#keep();
