@@ -165,7 +165,7 @@ function markOf(marks: ReadonlyMap<Participant, Mark>, part: Participant): Mark 
 }
 
 /** What was both published and handled in the window: neither a backlog from before it nor one that is left after it counts. */
-function handledBetween(publisherFrom: Mark, publisherTo: Mark, consumerFrom: Mark, consumerTo: Mark): number {
+export function handledBetween(publisherFrom: Mark, publisherTo: Mark, consumerFrom: Mark, consumerTo: Mark): number {
   return Math.min(publisherTo.published - publisherFrom.published, consumerTo.handled - consumerFrom.handled);
 }
 
@@ -189,7 +189,8 @@ async function untilHandled(consumer: Participant, published: number): Promise<v
   }
 }
 
-function checkLedger(published: number, ledger: LedgerTotals): void {
+/** Throws where not everything that was published was handled exactly once. */
+export function checkLedger(published: number, ledger: LedgerTotals): void {
   if (ledger.handled === published && ledger.duplicates === 0 && ledger.missing === 0) return;
   throw new Error(`Published ${published}, handled ${ledger.handled}, twice ${ledger.duplicates}, missing ${ledger.missing}: this run counts for nothing.`);
 }

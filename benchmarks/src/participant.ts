@@ -38,7 +38,10 @@ export async function startParticipant(options: ParticipantOptions): Promise<Par
   const { name, part, settings, profileFolder } = options;
   const execArgv = profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, `--cpu-prof-name=${name}.cpuprofile`];
   const child = fork(fileURLToPath(new URL(`${part}.js`, folder)), [JSON.stringify(settings)], { execArgv, serialization: "advanced" });
-  const told = await nextTold(child, name, answerMsMax);
+  const told = await nextTold(child, name, answerMsMax).catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
   if (!("ready" in told)) throw new Error(`${name} answered before it was ready.`);
   return {
     name,
