@@ -92,8 +92,9 @@ export class Publisher {
         },
         failed: (error) => {
           stop();
+          // It was sent: whatever went wrong after that, the server may have stored it.
           if (session.lost !== undefined) reject(error);
-          else resolve(all(messages, { status: isUnknown(error) ? "unknown" : "refused", error }));
+          else resolve(all(messages, { status: "unknown", error }));
         },
       });
       signal.addEventListener("abort", onAbort);
@@ -160,11 +161,6 @@ function readStatuses(reader: ByteReader, count: number): readonly PublishStatus
 
 function all(messages: readonly WireMessage[], status: PublishStatus): readonly PublishStatus[] {
   return messages.map(() => status);
-}
-
-/** Errors after which the message may have been stored all the same. */
-function isUnknown(error: Error): boolean {
-  return error instanceof HalyardError && error.code === "TIMEOUT";
 }
 
 function aborted(): HalyardError {

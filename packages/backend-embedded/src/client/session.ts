@@ -27,7 +27,7 @@ import { violation } from "../protocol/violation.ts";
 import { fromWireError } from "../protocol/wire-error.ts";
 import { adminOf, deadLettersOf, historyOf } from "./control.ts";
 import { Publisher } from "./publisher.ts";
-import { type OpenRequest, Requests } from "./requests.ts";
+import { Requests } from "./requests.ts";
 import { ClientSubscription, type SubscriptionPort } from "./subscription.ts";
 
 export interface SessionOptions {
@@ -239,11 +239,11 @@ export class ClientSession implements Session, SubscriptionPort {
       case fromServer.statuses:
       case fromServer.settled:
       case fromServer.answer:
-        hand(this.requests.take(reader.u32()), type, reader);
+        this.#answer(reader.u32(), type, reader);
         break;
       case fromServer.page:
-        // A page may be one of several: the request stays open until its own answer says that it is over.
-        hand(this.requests.get(reader.u32()), type, reader);
+        // A page may be one of several: the request itself knows when it has the last.
+        this.requests.get(reader.u32())?.answered(type, reader);
         break;
       case fromServer.failure:
         this.requests.take(reader.u32())?.failed(fromWireError(reader.json()));
@@ -295,6 +295,12 @@ export class ClientSession implements Session, SubscriptionPort {
     this.link.destroy(undefined);
   }
 
+  /** An answer that cannot be read leaves its request open: it ends with the connection, and is not taken for what it is not. */
+  #answer(id: number, type: number, reader: ByteReader): void {
+    this.requests.get(id)?.answered(type, reader);
+    this.requests.take(id);
+  }
+
   #deliver(reader: ByteReader): void {
     // Unknown: closed by us while these were on their way. The server gives them back.
     this.#subscriptions.get(reader.u32())?.deliver(reader, this.messages);
@@ -322,16 +328,6 @@ export class ClientSession implements Session, SubscriptionPort {
 /** How long `close` waits for the server to say goodbye. */
 const closeTimeoutMs = 5_000;
 const nothingToRead = new ByteReader(Buffer.alloc(0), 0, 0);
-
-/** An answer that cannot be read fails its request, and with it the connection. */
-function hand(request: OpenRequest | undefined, type: number, reader: ByteReader): void {
-  try {
-    request?.answered(type, reader);
-  } catch (error) {
-    request?.failed(error instanceof Error ? error : new Error(String(error)));
-    throw error;
-  }
-}
 
 function readLease(type: number | undefined, reader: ByteReader): number | undefined {
   if (type === undefined) return undefined;

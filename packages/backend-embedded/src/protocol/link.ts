@@ -67,6 +67,8 @@ export class Link {
 
   /** More is unsent than a peer that reads would leave; whoever can wait, waits. */
   get isFull(): boolean {
+    // A socket that was destroyed keeps counting what it did not send: who waited for that would wait for ever.
+    if (this.#isOver) return false;
     if (this.writer.pendingBytes + this.#socket.writableLength <= unsentBytesMax) return false;
     this.writer.flush();
     return this.#socket.writableLength > unsentBytesMax;

@@ -1,7 +1,7 @@
 /** The server: any backend behind a socket. Accepts connections within its caps; each becomes a `Connection`. */
 import { randomBytes } from "node:crypto";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { memory } from "@halyard/backend-memory";
 import type { Backend } from "@halyard/core/spi";
 import { HalyardError } from "@halyard/core/spi";
@@ -138,10 +138,7 @@ class ListeningServer implements EmbeddedServer {
     const listener =
       tls === undefined
         ? createServer({ noDelay: true }, accept)
-        : createTlsServer(
-            { ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: tls.ca !== undefined, handshakeTimeout: this.#settings.helloTimeoutMs },
-            accept,
-          );
+        : createTlsServer({ ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false, handshakeTimeout: this.#settings.helloTimeoutMs }, accept);
     listener.maxConnections = this.#settings.connectionsMax;
     listener.on("drop", () => this.#refusedInAll++);
     listener.on("tlsClientError", (_error: Error, socket: Socket) => {
@@ -170,6 +167,8 @@ class ListeningServer implements EmbeddedServer {
     });
     this.#connections.add(connection);
     this.#strangers.add(connection);
+    // Verified here instead of by Node, which resets the connection: this way the client learns why. Nothing that it says is read.
+    if (this.#settings.tls?.ca !== undefined && !(socket instanceof TLSSocket && socket.authorized)) connection.end(noCertificate());
   }
 
   #onOpen(connection: Connection): void {
@@ -203,6 +202,10 @@ function bind(listener: Server, where: { readonly path: string } | { readonly ho
       resolve();
     });
   });
+}
+
+function noCertificate(): HalyardError {
+  return new HalyardError("TLS_FAILED", "The embedded server accepts only clients that show a certificate of its authority: give tls.cert and tls.key.");
 }
 
 /** 48 random bits as a number in [0, 1). */

@@ -1,4 +1,4 @@
-import { type WireMessage, isHalyardError } from "@halyard/core/spi";
+import { isHalyardError, type WireMessage } from "@halyard/core/spi";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ChunkPool, FrameWriter } from "../../src/protocol/frame-writer.ts";
@@ -99,15 +99,19 @@ describe("messages on the wire", () => {
 
   test("that are damaged are a broken protocol or another message, never a crash or an endless loop", () => {
     fc.assert(
-      fc.property(fc.array(anyMessage, { minLength: 1, maxLength: 5 }), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 8 }), (messages, damage) => {
-        const { bytes, start, end } = encode(messages);
-        for (const [place, value] of damage) bytes[start + (place % (end - start))] = value;
-        try {
-          for (const message of new MessageReader().readEncoded(bytes, start, end, messages.length)) fieldsOf(message);
-        } catch (error) {
-          expect(isHalyardError(error, "PROTOCOL_ERROR")).toBe(true);
-        }
-      }),
+      fc.property(
+        fc.array(anyMessage, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 8 }),
+        (messages, damage) => {
+          const { bytes, start, end } = encode(messages);
+          for (const [place, value] of damage) bytes[start + (place % (end - start))] = value;
+          try {
+            for (const message of new MessageReader().readEncoded(bytes, start, end, messages.length)) fieldsOf(message);
+          } catch (error) {
+            expect(isHalyardError(error, "PROTOCOL_ERROR")).toBe(true);
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });

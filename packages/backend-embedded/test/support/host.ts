@@ -38,7 +38,19 @@ export function fieldsOf(message: WireMessage): unknown {
   const { topic, id, timeMs, attempt, contentType, contentEncoding, body, headers, priority, persistent } = message;
   const { key, type, source, correlationId, replyTo, expiresAtMs, notBeforeMs } = message;
   const rest = { key, type, source, correlationId, replyTo, expiresAtMs, notBeforeMs };
-  return { topic, id, timeMs, attempt, contentType, contentEncoding, body: Buffer.from(body).toString("base64"), headers: { ...headers }, priority, persistent, ...rest };
+  return {
+    topic,
+    id,
+    timeMs,
+    attempt,
+    contentType,
+    contentEncoding,
+    body: Buffer.from(body).toString("base64"),
+    headers: { ...headers },
+    priority,
+    persistent,
+    ...rest,
+  };
 }
 
 /** Waits for a condition; fails after the deadline with what was waited for. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parsePattern, type BackendSubscription, type Session } from "@halyard/core/spi";
+import { type BackendSubscription, parsePattern, type Session } from "@halyard/core/spi";
 import { afterEach } from "vitest";
 import { type EmbeddedOptions, embedded } from "../../src/embedded.ts";
 import { ByteReader } from "../../src/protocol/byte-reader.ts";
