@@ -30,6 +30,8 @@ export interface ConformanceCase {
   readonly kind: CaseKind;
   /** Only and always for `fault`. */
   readonly area?: FaultArea;
+  /** Ends connections by `disconnect`, `breakOff` or `kill` instead of waiting for `strike` and `heal`. */
+  readonly breaksItself?: boolean;
   /** Not while another case runs: it measures the process, or touches what all share. */
   readonly isAlone?: boolean;
   /** Takes seconds even where all is well. */

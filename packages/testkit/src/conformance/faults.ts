@@ -10,6 +10,8 @@ export interface Fault {
   readonly needsWire: boolean;
   /** Whether open sessions certainly end by it. */
   readonly endsSessions: boolean;
+  /** Slows everything down and ends nothing: cases that break their connections themselves run under it from the start. */
+  readonly isBackground?: boolean;
   strike(line: LineControls): void;
 }
 
@@ -27,8 +29,8 @@ export const faults: readonly Fault[] = [
   { name: "lost reply", needsWire: false, endsSessions: false, strike: (line) => line.loseReplies() },
   { name: "stall", needsWire: false, endsSessions: false, strike: (line) => line.stall() },
   { name: "half-open", needsWire: true, endsSessions: true, strike: (line) => line.halfOpen?.() },
-  { name: "latency", needsWire: true, endsSessions: false, strike: (line) => line.latency?.(20) },
-  { name: "slicer", needsWire: true, endsSessions: false, strike: (line) => line.slice?.() },
+  { name: "latency", needsWire: true, endsSessions: false, isBackground: true, strike: (line) => line.latency?.(20) },
+  { name: "slicer", needsWire: true, endsSessions: false, isBackground: true, strike: (line) => line.slice?.() },
 ];
 
 /** What `describeBackend` runs fault cases under; the matrix runs them under all. */

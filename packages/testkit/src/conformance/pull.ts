@@ -1,5 +1,6 @@
 /** Subscribing and receiving at the level of the session. */
 import assert from "node:assert/strict";
+import { setMaxListeners } from "node:events";
 import { type BackendSubscription, type Delivery, type GroupRequest, type Outcome, parsePattern, type Session, type WireMessage } from "@halyard/core/spi";
 
 /** How long `receivesNothing` listens: long enough for a backend to do the wrong thing, too short to prove that it never would. */
@@ -8,6 +9,7 @@ const receiveDeadlineMs = 15_000;
 
 /** A signal that never aborts, for calls whose end nobody wants to force. */
 export const never: AbortSignal = new AbortController().signal;
+setMaxListeners(0, never); // all calls of all cases listen to it
 
 export interface PullOptions {
   readonly group?: string;

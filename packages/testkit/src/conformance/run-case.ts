@@ -73,7 +73,14 @@ export function exclusionOf(one: ConformanceCase, { capabilities, abilities }: F
 /** Rejects with an error whose message begins with `promise N: `. */
 export async function runCase(one: ConformanceCase, subject: BackendUnderTest, facts: Facts, options: RunOptions = {}): Promise<void> {
   const deadlineMs = options.deadlineMs ?? untilDeadlineMs;
-  const world = new World(subject, { ...facts, namespace: freshNamespace(), fault: options.fault, isTimed: one.isTimed, deadlineMs });
+  const world = new World(subject, {
+    ...facts,
+    namespace: freshNamespace(),
+    fault: options.fault,
+    isTimed: one.isTimed,
+    breaksItself: one.breaksItself,
+    deadlineMs,
+  });
   const controller = new AbortController();
   const giveUp = options.signal === undefined ? controller.signal : AbortSignal.any([controller.signal, options.signal]);
   try {

@@ -48,6 +48,7 @@ export interface WorldOptions {
   readonly namespace: string;
   readonly fault?: Fault | undefined;
   readonly isTimed?: boolean | undefined;
+  readonly breaksItself?: boolean | undefined;
   /** Of `until`, milliseconds. */
   readonly deadlineMs: number;
 }
@@ -82,6 +83,7 @@ export class World {
   #shared: Promise<Backend> | undefined;
   #names = 0;
   #hasEnded = false;
+  readonly #isSlowFromTheStart: boolean;
 
   constructor(subject: BackendUnderTest, options: WorldOptions) {
     this.subject = subject;
@@ -90,6 +92,7 @@ export class World {
     this.abilities = options.abilities;
     this.fault = options.fault ?? faultDefault;
     this.deadlineMs = options.deadlineMs;
+    this.#isSlowFromTheStart = options.breaksItself === true && this.fault.isBackground === true;
     this.secrets = subject.secrets ?? [];
     this.#manual = options.isTimed === true ? manualClock() : undefined;
     this.clock = this.#manual ?? systemClock;
@@ -133,9 +136,28 @@ export class World {
     return { session, events, line: line.controls };
   }
 
-  /** Ends all lines that are not steady, as if the network had: sessions are lost, and can be opened again. */
+  /** Ends all lines that are not steady, as the fault of this run does: sessions are lost, and can be opened again. */
   disconnect(): void {
-    for (const line of this.#shakyLines()) line.controls.reset();
+    for (const line of this.#shakyLines()) {
+      this.#break(line);
+      line.controls.heal();
+    }
+  }
+
+  /** As `disconnect`, for one bus, and it cannot connect again before `restore`. */
+  breakOff(bus: Bus): void {
+    const line = this.#lineOf(bus);
+    line.controls.refuse();
+    this.#break(line);
+  }
+
+  restore(bus: Bus): void {
+    this.#lineOf(bus).controls.heal();
+  }
+
+  #break({ controls }: Line): void {
+    if (this.fault.endsSessions) this.fault.strike(controls);
+    else controls.reset();
   }
 
   /** The fault of this run begins, on all lines that are not steady. */
@@ -156,7 +178,7 @@ export class World {
     const line = this.#lineOf(bus);
     line.isDead = true;
     line.controls.refuse();
-    line.controls.reset();
+    this.#break(line);
   }
 
   /** What this bus alone can suffer. */
@@ -220,6 +242,7 @@ export class World {
   async #line(isSteady: boolean): Promise<Line> {
     const line = this.subject.target === undefined ? await this.#seamLine(isSteady) : await this.#wireLine(isSteady);
     this.#lines.add(line);
+    if (this.#isSlowFromTheStart && !isSteady) this.fault.strike(line.controls);
     return line;
   }
 

@@ -172,6 +172,7 @@ export const orderCases: readonly ConformanceCase[] = [
     title: "an exclusive group fails over when its active member dies",
     kind: "fault",
     area: "receive",
+    breaksItself: true,
     needs: exclusive,
     async run(world) {
       const publisher = await world.bus({}, { steady: true });

@@ -212,6 +212,7 @@ export const redriveCases: readonly ConformanceCase[] = [
     title: "a walk whose connection breaks leaves each letter in place, and the next walk is not BUSY for long",
     kind: "fault",
     area: "move",
+    breaksItself: true,
     async run(world) {
       const steady = (await world.session({ steady: true })).session;
       const { session, line } = await world.session();

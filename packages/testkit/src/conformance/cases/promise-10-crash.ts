@@ -15,6 +15,7 @@ export const crashCases: readonly ConformanceCase[] = [
     title: "what a killed consumer held comes back to the group, its attempt unchanged",
     kind: "fault",
     area: "receive",
+    breaksItself: true,
     async run(world) {
       const publisher = await world.bus({}, { steady: true });
       const victim = await world.bus();
@@ -123,6 +124,7 @@ export const crashCases: readonly ConformanceCase[] = [
     title: "connections that break again and again make no dead letter",
     kind: "fault",
     area: "receive",
+    breaksItself: true,
     async run(world) {
       const publisher = await world.bus({}, { steady: true });
       const consumer = await world.bus();

@@ -88,6 +88,7 @@ export const reconnectCases: readonly ConformanceCase[] = [
     title: "after ten broken connections a subscription is there exactly once",
     kind: "fault",
     area: "subscribe",
+    breaksItself: true,
     async run(world) {
       const publisher = await world.bus({}, { steady: true });
       const consumer = await world.bus();
@@ -126,20 +127,19 @@ export const reconnectCases: readonly ConformanceCase[] = [
     title: "a broker that refuses for a while: publishes wait, the bus says so, and all come through",
     kind: "fault",
     area: "publish",
+    breaksItself: true,
     async run(world) {
       const bus = await world.bus();
       const inbox = recorder();
       const failures: Error[] = [];
       bus.on("connection-failure", ({ error }) => void failures.push(error));
       await bus.subscribe("f.#", { group: "g", concurrency: 10 }, inbox.handle);
-      const line = world.lineOf(bus);
-      line.refuse();
-      line.reset();
+      world.breakOff(bus);
       const waiting = Promise.all(numbers(50).map((index) => bus.publish("f.one", index)));
       waiting.catch(() => undefined); // looked at below
       await world.until(() => failures.length >= 2, "failed attempts are events");
       assert.equal((await bus.health({ timeoutMs: 200 })).healthy, false);
-      line.accept();
+      world.restore(bus);
       await waiting;
       await world.until(() => new Set(inbox.payloads()).size === 50, "all arrive");
       assert.ok(failures.length < 200, "it hammers the broker instead of backing off");

@@ -79,19 +79,18 @@ export const truthCases: readonly ConformanceCase[] = [
     title: "healthy while a message can go round, unhealthy while it cannot, healthy again after",
     kind: "fault",
     area: "publish",
+    breaksItself: true,
     async run(world) {
       const bus = await world.bus();
       const health = await bus.health();
       assert.equal(health.healthy, true, String(health.error));
       assert.ok((health.latencyMs ?? -1) >= 0);
-      const line = world.lineOf(bus);
-      line.refuse();
-      line.reset();
+      world.breakOff(bus);
       await world.until(async () => !(await bus.health({ timeoutMs: 300 })).healthy, "it says so when it is down");
       const down = await bus.health({ timeoutMs: 300 });
       assert.ok(down.error instanceof Error);
       assert.equal(down.latencyMs, undefined);
-      line.accept();
+      world.restore(bus);
       await world.until(async () => (await bus.health()).healthy, "it recovers");
     },
   },

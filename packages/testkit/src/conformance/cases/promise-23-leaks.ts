@@ -32,6 +32,7 @@ export const leakCases: readonly ConformanceCase[] = [
     title: "100 reconnects leave no handle, listener, connection or heap behind",
     kind: "fault",
     area: "subscribe",
+    breaksItself: true,
     isAlone: true,
     async run(world) {
       const bus = await world.bus();

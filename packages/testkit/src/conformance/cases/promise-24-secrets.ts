@@ -37,12 +37,10 @@ export const secretCases: readonly ConformanceCase[] = [
       await bus.subscribe("x.#", { group: "g" }, () => undefined);
       await bus.publish("x.one", planted).catch((error: unknown) => lines.push(inspect(error, { depth: 8 })));
       assertClean(world, lines);
-      const line = world.lineOf(bus);
-      line.refuse();
-      line.reset();
+      world.breakOff(bus);
       await bus.publish("x.one", planted, { timeoutMs: 200 }).catch((error: unknown) => lines.push(inspect(error, { depth: 8 })));
       lines.push(inspect(await bus.health({ timeoutMs: 200 }), { depth: 8 }));
-      line.accept();
+      world.restore(bus);
       await world.until(() => opens > 0, "it reconnects");
       lines.push(inspect(await bus.inspect(), { depth: 8 }), inspect(bus, { depth: 2 }));
       assertClean(world, lines);
