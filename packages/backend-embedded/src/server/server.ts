@@ -47,8 +47,8 @@ export interface EmbeddedServerStats {
  *
  * @throws INVALID_OPTIONS at the call; rejects with `CONNECT_FAILED` where the address cannot be bound.
  * @example
- * const server = await startEmbeddedServer({ port: 0 });
- * const bus = await createBus({ backend: embedded({ port: server.address.port, autoStart: false }) });
+ * const server = await startEmbeddedServer({ port: 41134 });
+ * const bus = await createBus({ backend: embedded({ port: 41134, autoStart: false }) });
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions = {}): Promise<EmbeddedServer> {
   const settings = resolveServerOptions(options);
