@@ -10,6 +10,7 @@ import { type Clock, Turn } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import {
+  abortedError,
   closedError,
   entryBytes,
   inOrder,
@@ -52,11 +53,13 @@ export class Outbox {
   #held: Outgoing[] = [];
   readonly #heldRoutes = new Map<string, number>();
   readonly #flying = new Set<readonly Outgoing[]>();
+  readonly #signals = new Map<AbortSignal, Set<Outgoing>>();
   #flyingCount = 0;
   #count = 0;
   #bytes = 0;
   #order = 0;
   #isFlushPlanned = false;
+  #isClosed = false;
   #currentTurn: TurnOfEntries = { startMs: 0 };
   /** No entry has an earlier deadline. */
   #deadlineMsMin = Number.POSITIVE_INFINITY;
@@ -82,6 +85,7 @@ export class Outbox {
   add(message: WireMessage, options: OutgoingOptions): Promise<PublishReceipt> {
     const bytes = message.body.byteLength + entryBytes;
     if (this.#count >= this.#limits.publishMessagesMax || this.#bytes + bytes > this.#limits.publishBytesMax) return Promise.reject(this.#full());
+    if (this.#isClosed) return Promise.reject(new HalyardError("CLOSED", "The bus is closed; the message was not stored."));
     if (options.signal?.aborted)
       return Promise.reject(new HalyardError("ABORTED", "The publish was aborted before it was sent.", { cause: options.signal.reason }));
     if (!this.#isFlushPlanned) this.#planFlush();
@@ -113,6 +117,7 @@ export class Outbox {
 
   /** Rejects what is left. */
   close(): void {
+    this.#isClosed = true;
     const rest = [...this.#waiting, ...this.#held, ...[...this.#flying].flat()];
     this.#cancelHold?.();
     for (const entry of rest) this.#fail(entry, closedError(entry));
@@ -132,6 +137,7 @@ export class Outbox {
     this.#isFlushPlanned = false;
     const session = this.#keeper.current;
     if (session === undefined) return;
+    if (this.#heldRoutes.size > 0) this.#holdFollowers();
     const waiting = this.#waiting;
     let from = 0;
     while (from < waiting.length && this.#flyingCount < inFlightMessagesMax) {
@@ -197,6 +203,7 @@ export class Outbox {
       if (status.status === "unknown") {
         entry.isUnknown = true;
         entry.isFirstSend = false;
+        this.#observer.repeated(1);
         this.#hold(entry);
       } else if (isHalyardError(status.error) && status.error.retryable) this.#hold(entry);
       else
@@ -234,6 +241,14 @@ export class Outbox {
     this.#holdDelayMs = Math.min(holdDelayMsMax, this.#holdDelayMs * 2);
   }
 
+  /** What was published before a refusal arrived, and has not left yet, waits behind it as well. */
+  #holdFollowers(): void {
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter((entry) => !this.#heldRoutes.has(routeOf(entry)));
+    if (this.#waiting.length === waiting.length) return;
+    for (const entry of waiting) if (entry.state === "waiting" && this.#heldRoutes.has(routeOf(entry))) this.#hold(entry);
+  }
+
   readonly #unhold = (): void => {
     this.#cancelHold = undefined;
     const held = this.#held.filter((entry) => entry.state !== "done");
@@ -262,24 +277,36 @@ export class Outbox {
     entry.state = "done";
     this.#count--;
     this.#bytes -= entry.bytes;
-    if (entry.onAbort !== undefined) entry.options.signal?.removeEventListener("abort", entry.onAbort);
+    if (entry.options.signal !== undefined) this.#unwatchSignal(entry, entry.options.signal);
     if (this.#count === 0 && this.#idle !== undefined) {
       this.#idle.resolve();
       this.#idle = undefined;
     }
   }
 
+  /** One listener a signal, however many publishes share it. */
   #watchSignal(entry: Outgoing, signal: AbortSignal): void {
-    entry.onAbort = () => {
-      const what =
-        entry.state === "flying" || entry.isUnknown
-          ? "The publish was aborted; the message may be stored."
-          : "The publish was aborted; the message was not stored.";
-      this.#fail(entry, new HalyardError("ABORTED", what, { cause: signal.reason }));
-      this.#sweep();
-    };
-    signal.addEventListener("abort", entry.onAbort);
+    const sharing = this.#signals.get(signal);
+    if (sharing !== undefined) {
+      sharing.add(entry);
+      return;
+    }
+    this.#signals.set(signal, new Set([entry]));
+    signal.addEventListener("abort", this.#onAbort);
   }
+
+  #unwatchSignal(entry: Outgoing, signal: AbortSignal): void {
+    const sharing = this.#signals.get(signal);
+    if (sharing === undefined || !sharing.delete(entry) || sharing.size > 0) return;
+    this.#signals.delete(signal);
+    signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  readonly #onAbort = ({ target }: Event): void => {
+    const signal = target as AbortSignal; // only signals are listened to
+    for (const entry of [...(this.#signals.get(signal) ?? [])]) this.#fail(entry, abortedError(entry));
+    this.#sweep();
+  };
 
   readonly #watchDeadlines = (nowMs: number): boolean => {
     if (nowMs < this.#deadlineMsMin) return this.#count > 0;

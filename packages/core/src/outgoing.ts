@@ -46,7 +46,6 @@ export class Outgoing {
   resolve: ((receipt: PublishReceipt) => void) | undefined = undefined;
   reject: ((error: Error) => void) | undefined = undefined;
   lastError: Error | undefined = undefined;
-  onAbort: (() => void) | undefined = undefined;
 
   constructor(message: WireMessage, options: OutgoingOptions, order: number, turn: TurnOfEntries) {
     this.message = message;
@@ -115,17 +114,21 @@ export function lateError(entry: Outgoing, connectionError: Error | undefined): 
       { cause, details },
     );
   }
-  if (isHalyardError(cause, "BACKPRESSURE")) {
-    return new HalyardError("BACKPRESSURE", `The broker had no room within ${entry.options.timeoutMs} ms; the message was not stored. ${cause.message}`, {
-      cause,
-      details,
-    });
+  // There is a connection, or was when the broker refused: it was room that was missing, for this message or for those before it.
+  if (connectionError === undefined || isHalyardError(cause, "BACKPRESSURE")) {
+    const text = `The broker had no room within ${entry.options.timeoutMs} ms; the message was not stored.${cause === undefined ? "" : ` ${cause.message}`}`;
+    return new HalyardError("BACKPRESSURE", text, { cause, details });
   }
   return new HalyardError(
     "CONNECT_FAILED",
     `There was no connection within ${entry.options.timeoutMs} ms; the message was not sent.${cause === undefined ? "" : ` ${cause.message}`}`,
     { cause, details },
   );
+}
+
+export function abortedError(entry: Outgoing): HalyardError {
+  const what = entry.state === "flying" || entry.isUnknown ? "may be stored" : "was not stored";
+  return new HalyardError("ABORTED", `The publish was aborted; the message ${what}.`, { cause: entry.options.signal?.reason });
 }
 
 export function closedError(entry: Outgoing): HalyardError {
