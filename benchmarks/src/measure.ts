@@ -47,7 +47,7 @@ export async function measureAlone(plan: PartPlan, options: MeasureOptions): Pro
     if (result.timerTicks === 0 && options.seconds >= 1) throw new Error("No timer fired during the measurement: the process was deaf to everything else.");
     const handled = handledBetween(result.from, result.to, result.from, result.to);
     return {
-      figures: { perSecond: rate(handled, result.from, result.to) },
+      figures: { perSecond: rate(handled, result.from, result.to), perCpuSecond: (handled / (result.to.cpuMs - result.from.cpuMs)) * 1_000 },
       cpuMicroseconds: { [part.name]: cpuMicroseconds(result.from, result.to, handled) },
       messages: result.published,
     };

@@ -46,9 +46,11 @@ function row(contender: ContenderResult, first: ContenderResult | undefined): re
   return [contender.name, ...Object.values(contender.figures).map(figureText), `× ${ratio.toFixed(2)}`, cpu.join(", ")];
 }
 
+const headings: Readonly<Record<string, string>> = { perSecond: "messages/s", perCpuSecond: "messages/CPU s" };
+
 /** `perSecond` → `messages/s`, `p50Ms` → `p50 ms`. */
 function heading(figureName: string): string {
-  return figureName === "perSecond" ? "messages/s" : figureName.replace(/Ms$/, " ms");
+  return headings[figureName] ?? figureName.replace(/Ms$/, " ms");
 }
 
 function numberText(value: number): string {

@@ -32,6 +32,6 @@ export interface Scenario {
   /** The first is Halyard. All others are shown as well, whether or not a bar names them. */
   readonly contenders: readonly Contender[];
   readonly bars: readonly Bar[];
-  /** Wider bars for machines that are busy with other things; only ratios. */
+  /** Wider bars for machines that are busy with other things: only ratios, and by processor time, which others do not take away. */
   readonly gate: readonly Bar[];
 }

@@ -41,5 +41,5 @@ export const memoryJson: Scenario = {
     { text: "at least 350,000 messages/s", figure: "perSecond", of: "halyard", atLeast: 350_000 },
     { text: "at least 0.6 of the bare emitter", figure: "perSecond", of: "halyard", over: "emitter", atLeast: 0.6 },
   ],
-  gate: [{ text: "at least 0.3 of the bare emitter", figure: "perSecond", of: "halyard", over: "emitter", atLeast: 0.3 }],
+  gate: [{ text: "at least 0.3 of the bare emitter, by processor time", figure: "perCpuSecond", of: "halyard", over: "emitter", atLeast: 0.3 }],
 };
