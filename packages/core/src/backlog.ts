@@ -4,12 +4,16 @@
  */
 import type { Flight } from "./flight.ts";
 
+/** The list moves up when so many places, and half of all, belong to flights that are taken. */
+const takenMin = 1_024;
+
 export class Backlog {
   readonly #isOrdered: boolean;
   /** Sorted; as long as all have one priority, pushing is appending. `#head` is the first that is not taken. */
   #flights: Flight[] = [];
   #head = 0;
-  readonly #busyKeys = new Set<string>();
+  /** Keys of which a flight was taken and is not settled, with that flight. */
+  readonly #busyKeys = new Map<string, Flight>();
 
   constructor(isOrdered: boolean) {
     this.#isOrdered = isOrdered;
@@ -34,16 +38,23 @@ export class Backlog {
       const flight = this.#flights[index] as Flight; // index < length
       const { key } = flight.message;
       if (key !== undefined && this.#busyKeys.has(key)) continue;
-      if (key !== undefined) this.#busyKeys.add(key);
+      if (key !== undefined) this.#busyKeys.set(key, flight);
       this.#flights.splice(index, 1);
       return flight;
     }
     return undefined;
   }
 
-  /** The flight is settled: the next of its key may start. */
+  /** The flight is settled: if its key was busy with it, the next of the key may start. */
   free(flight: Flight): void {
-    if (this.#isOrdered && flight.message.key !== undefined) this.#busyKeys.delete(flight.message.key);
+    const { key } = flight.message;
+    if (this.#isOrdered && key !== undefined && this.#busyKeys.get(key) === flight) this.#busyKeys.delete(key);
+  }
+
+  /** The message of one flight goes on in another, which is then what its key is busy with. */
+  passOn(flight: Flight, next: Flight): void {
+    const { key } = flight.message;
+    if (this.#isOrdered && key !== undefined && this.#busyKeys.get(key) === flight) this.#busyKeys.set(key, next);
   }
 
   /** Takes all that wait. */
@@ -59,6 +70,10 @@ export class Backlog {
     const flight = this.#flights[this.#head++];
     if (this.#head === this.#flights.length) {
       this.#flights.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= takenMin && 2 * this.#head >= this.#flights.length) {
+      // Under steady load it is never empty: what was taken must go all the same.
+      this.#flights = this.#flights.slice(this.#head);
       this.#head = 0;
     }
     return flight;

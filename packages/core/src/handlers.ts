@@ -224,6 +224,7 @@ export class Handlers {
   #replace(flight: Flight, verdict: Verdict): Verdict {
     const next = flight.again();
     if (this.flights.remove(flight)) this.flights.add(next);
+    this.#backlog.passOn(flight, next);
     this.#conclude(next, verdict);
     return held;
   }

@@ -359,7 +359,7 @@ test("what waits for a connection when the bus closes was certainly not stored",
 
 test("what comes when the bus is closed, after a slow validation say, is refused and leaves no timer", async () => {
   let release: (value: { value: number }) => void = () => undefined;
-  const slow = { "~standard": { version: 1, vendor: "test", validate: () => new Promise((resolve) => (release = resolve)) } } as const;
+  const slow = { "~standard": { version: 1, vendor: "test", validate: () => new Promise<{ value: number }>((resolve) => (release = resolve)) } } as const;
   const { bus, clock } = await fakeBus({ topics: defineTopics({ a: slow }) });
   const seen = watch(bus.publish("a", 1));
   await bus.close();
