@@ -136,23 +136,28 @@ function codeOf(blocks: readonly CodeBlock[]): Analysis["code"] {
   return [...found.values()].sort((a, b) => b.blocks - a.blocks).slice(0, codeLanguagesMax);
 }
 
-/** The first byte of the first sequence that is not UTF-8: what decoded before it is as long as its own encoding. */
+/** Where the first sequence begins that is not UTF-8. */
 function firstBadByte(bytes: Uint8Array): number {
   let [good, bad] = [0, bytes.byteLength];
-  const decodes = (length: number): boolean => {
-    try {
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length), { stream: true });
-      return true;
-    } catch {
-      return false;
-    }
-  };
+  // As a stream a prefix may end within a sequence, so "decodes" turns to "does not" only once, and can be searched by halves.
   while (good < bad) {
-    const middle = (good + bad) >> 1;
-    if (decodes(middle + 1)) good = middle + 1;
-    else bad = middle;
+    const middle = (good + bad + 1) >> 1;
+    if (decodes(bytes.subarray(0, middle), true)) good = middle;
+    else bad = middle - 1;
   }
-  return good;
+  // A sequence has at most four bytes: the bad one began up to three before.
+  let start = good;
+  while (start > good - 3 && start > 0 && !decodes(bytes.subarray(0, start), false)) start--;
+  return start;
+}
+
+function decodes(bytes: Uint8Array, stream: boolean): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);

@@ -49,7 +49,7 @@ async function gather({ team, options, screen, scratch }: Stage): Promise<void> 
   await Promise.all([team.start("reader", "reader"), ...analysts, team.start("reporter", "reporter")]);
   const where =
     options.backend === "memory" ? "all in this process, over memory" : `${team.members.length} processes, over a server of their own in ${scratch}`;
-  screen.say(`The team: a reader, ${options.workers} analysts and a reporter; ${where}.`);
+  screen.say(`The team: a reader, ${options.workers} ${options.workers === 1 ? "analyst" : "analysts"} and a reporter; ${where}.`);
   screen.say(`They read ${options.folder}.`);
   if (options.flakyPercent > 0)
     screen.say(`Simulated: the first attempt fails for ${options.flakyPercent} in 100 documents, to show retries (--flaky 0: none).`);

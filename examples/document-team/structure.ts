@@ -159,7 +159,17 @@ function add(headings: Heading[], level: number, text: string): void {
 function linksIn(text: string): readonly string[] {
   const withoutImages = text.replaceAll(/!\[[^[\]]*\]\([^()]*\)/g, " ");
   const form = /\]\(\s?<?([^()<>\s]+)|\]:[ \t]+<?([^<>\s]+)|<([^<>\s]+)>`_|(https?:\/\/[^\s<>()[\]"'`|]+)/g;
-  return Array.from(withoutImages.matchAll(form), ([, inline, reference, restructured, bare]) => inline ?? reference ?? restructured ?? bare ?? "");
+  return Array.from(
+    withoutImages.matchAll(form),
+    ([, inline, reference, restructured, bare]) => inline ?? reference ?? restructured ?? withoutFullStop(bare ?? ""),
+  );
+}
+
+/** A sentence that ends with an address ends with its own sign. */
+function withoutFullStop(address: string): string {
+  let end = address.length;
+  while (end > 0 && ".,;:!?".includes(address[end - 1] as string)) end--;
+  return address.slice(0, end);
 }
 
 function proseOf(text: string): string {
