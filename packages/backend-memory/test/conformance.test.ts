@@ -1,7 +1,5 @@
-import { describeBackend, describeFaults } from "@halyard/testkit";
+import { describeBackend } from "@halyard/testkit";
 import { memory } from "../src/index.ts";
 
 describeBackend("memory", { create: () => memory(), hasHostClock: true });
-describeBackend("memory by reference", { create: () => memory({ fidelity: "reference" }), hasHostClock: true });
 describeBackend("memory with leases", { create: () => memory({ leaseMs: 400 }), only: [5, 6, 10, 11, 12, 20] });
-describeFaults("memory", { create: () => memory() });

@@ -36,6 +36,7 @@ export class Report {
   write(folder: string, capabilities: Capabilities, excuses: Readonly<Record<number, string>>): void {
     const promises = [...this.#promises].sort(([left], [right]) => left - right).map(([promise, result]) => ({ promise, ...result, excuse: excuses[promise] }));
     mkdirSync(join(folder, "guarantees"), { recursive: true });
-    writeFileSync(join(folder, "guarantees", `${this.#name}.json`), `${JSON.stringify({ backend: this.#name, capabilities, promises }, undefined, 2)}\n`);
+    const file = `${this.#name.replaceAll(/[^A-Za-z0-9-]+/g, "-")}.json`;
+    writeFileSync(join(folder, "guarantees", file), `${JSON.stringify({ backend: this.#name, capabilities, promises }, undefined, 2)}\n`);
   }
 }

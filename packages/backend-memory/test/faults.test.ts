@@ -1,0 +1,4 @@
+import { describeFaults } from "@halyard/testkit";
+import { memory } from "../src/index.ts";
+
+describeFaults("memory", { create: () => memory() });
