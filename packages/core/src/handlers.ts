@@ -84,10 +84,12 @@ export class Handlers {
 
   /** Starts as many as may run at once. */
   startNext(): void {
+    // Where handlers end at once, the end of one is the start of the next: one reading of the clock a message instead of two.
+    let nowMs: number | undefined;
     while (this.#running < this.#options.concurrency && !this.#isPaused) {
       const flight = this.#due.length > 0 ? this.#due.shift() : this.#backlog.take();
       if (flight === undefined) return;
-      this.#start(flight);
+      nowMs = this.#start(flight, nowMs ?? this.#parts.clock.monotonicMs());
     }
   }
 
@@ -141,14 +143,16 @@ export class Handlers {
 
   // ── Running ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #start(flight: Flight): void {
+  /** Returns when it ended, if it has ended already. */
+  #start(flight: Flight, nowMs: number): number | undefined {
     flight.state = "running";
-    flight.startedMs = this.#parts.clock.monotonicMs();
+    flight.startedMs = nowMs;
     this.#running++;
-    if (this.#running === 1) this.#parts.ticker.add(this.#watch);
     const verdict = deliver(flight, this.#line);
-    if (verdict instanceof Promise) this.#await(flight, verdict);
-    else this.#finish(flight, verdict);
+    if (!(verdict instanceof Promise)) return this.#finish(flight, verdict);
+    this.#parts.ticker.add(this.#watch);
+    this.#await(flight, verdict);
+    return undefined;
   }
 
   #await(flight: Flight, verdict: Promise<Verdict>): void {
@@ -166,12 +170,14 @@ export class Handlers {
     );
   }
 
-  #finish(flight: Flight, verdict: Verdict): void {
-    if (flight.state !== "running") return; // given up earlier
+  #finish(flight: Flight, verdict: Verdict): number | undefined {
+    if (flight.state !== "running") return undefined; // given up earlier
+    const nowMs = this.#parts.clock.monotonicMs();
     this.#running--;
-    this.#parts.handlerMs(this.#parts.clock.monotonicMs() - flight.startedMs);
+    this.#parts.handlerMs(nowMs - flight.startedMs);
     this.#conclude(flight, verdict);
     if (this.#running === 0) this.#idle?.resolve();
+    return nowMs;
   }
 
   #conclude(flight: Flight, verdict: Verdict): void {

@@ -27,7 +27,7 @@ export type Priority = number | "low" | "normal" | "high" | "critical";
 export const priorityWords = { low: 2, normal: 4, high: 6, critical: 8 } as const;
 export const priorityDefault = 4;
 
-/** A `Record` without prototype: a header called `constructor` is just a header. Shared by all messages that have none. */
+/** The headers of all messages that have none: one object, which the hot path recognises. No prototype: a header called `constructor` is just a header. */
 export const noHeaders: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>);
 
 /**

@@ -11,6 +11,7 @@ import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import {
   abortedError,
+  batchMessagesMax,
   closedError,
   entryBytes,
   inOrder,
@@ -32,6 +33,10 @@ import { asError, type Deferred, deferred, within } from "./waiting.ts";
 const inFlightMessagesMax = 4_096;
 /** Less than subscriptions have: what is published should be handled before more is published. */
 const turnMs = 4;
+/** Unanswered batches from which on the next one waits for an answer. */
+const gatherFrom = 2;
+/** Where answers take longer, nothing waits for them. */
+const gatherMsMax = 3;
 const holdDelayMsMin = 20;
 const holdDelayMsMax = 1_000;
 
@@ -66,6 +71,8 @@ export class Outbox {
   #holdDelayMs = holdDelayMsMin;
   #cancelHold: (() => void) | undefined;
   #idle: Deferred<void> | undefined;
+  /** How long an answer takes, a moving average. */
+  #answerMs = gatherMsMax;
 
   constructor(parts: { keeper: SessionKeeper; clock: Clock; ticker: Ticker; limits: Limits; observer: OutboxObserver }) {
     this.#keeper = parts.keeper;
@@ -136,7 +143,7 @@ export class Outbox {
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
     const session = this.#keeper.current;
-    if (session === undefined) return;
+    if (session === undefined || this.#isGathering) return;
     if (this.#heldRoutes.size > 0) this.#holdFollowers();
     const waiting = this.#waiting;
     let from = 0;
@@ -147,6 +154,14 @@ export class Outbox {
     }
     this.#waiting = from >= waiting.length ? [] : waiting.slice(from);
   };
+
+  /**
+   * While batches are unanswered and answers come quickly, what follows waits for the next answer: fewer and larger batches, where every call of a
+   * backend costs a system call at both ends. A slow broker (a confirm takes milliseconds) is never waited for, nor a full batch held back.
+   */
+  get #isGathering(): boolean {
+    return this.#flying.size >= gatherFrom && this.#answerMs < gatherMsMax && this.#waiting.length < batchMessagesMax;
+  }
 
   async #send(session: Session, batch: readonly Outgoing[]): Promise<void> {
     const first = batch[0] as Outgoing; // batches are never empty
@@ -168,6 +183,7 @@ export class Outbox {
     }
     this.#flying.delete(batch);
     this.#flyingCount -= batch.length;
+    this.#answerMs += (this.#clock.monotonicMs() - first.turn.startMs - this.#answerMs) / 8;
     if (lost !== undefined) this.#repeatAll(session, batch, lost);
     else if (statuses === undefined) this.#acceptAll(batch);
     else this.#applyAll(batch, statuses);
@@ -309,6 +325,8 @@ export class Outbox {
   };
 
   readonly #watchDeadlines = (nowMs: number): boolean => {
+    if (this.#isGathering) this.#answerMs = gatherMsMax; // an answer is overdue: wait for it no longer
+    this.wake();
     if (nowMs < this.#deadlineMsMin) return this.#count > 0;
     let soonestMs = Number.POSITIVE_INFINITY;
     const look = (entry: Outgoing): void => {

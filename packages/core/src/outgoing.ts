@@ -4,7 +4,7 @@ import type { PublishRequest } from "./spi/backend.ts";
 import type { WireMessage } from "./spi/message.ts";
 
 /** Most messages and bytes that one call of `Session.publish` carries. */
-const batchMessagesMax = 512;
+export const batchMessagesMax = 512;
 const batchBytesMax = 1024 * 1024;
 
 export interface PublishReceipt {

@@ -2,8 +2,8 @@
  * A message as the server keeps it: its bytes, and only those fields read that routing needs. The rest is read when somebody asks, which on the
  * way from a publisher to a consumer nobody does; the bytes go out as they came in.
  */
-import type { WireMessage } from "@halyard/core/spi";
-import { contentTypeDefault, fixedBytes, has, noHeaders, textFlags } from "./message-layout.ts";
+import { noHeaders, type WireMessage } from "@halyard/core/spi";
+import { contentTypeDefault, fixedBytes, has, textFlags } from "./message-layout.ts";
 import type { Page } from "./pages.ts";
 import { latin1At, utf8At } from "./text-bytes.ts";
 

@@ -35,6 +35,3 @@ export const contentTypeDefault = "application/json";
 
 /** Flags to time, without the length. */
 export const fixedBytes = 12;
-
-/** A `Record` without prototype: a header called `constructor` is just a header. Shared by all messages that have none. */
-export const noHeaders: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>);

@@ -2,9 +2,9 @@
  * Reads the messages of a frame. Each is checked completely before anybody sees it (lengths, topic, id, header names, numbers), so that what is read
  * lazily later cannot fail. Messages that lie side by side are copied into pages together.
  */
-import type { WireMessage } from "@halyard/core/spi";
+import { noHeaders, type WireMessage } from "@halyard/core/spi";
 import { EncodedMessage, readHeaders, readText, type Skeleton, skipTexts } from "./encoded-message.ts";
-import { contentTypeDefault, fixedBytes, has, knownFlags, noHeaders, priorityDefault, textFlags } from "./message-layout.ts";
+import { contentTypeDefault, fixedBytes, has, knownFlags, priorityDefault, textFlags } from "./message-layout.ts";
 import { type Page, Pages } from "./pages.ts";
 import { latin1At } from "./text-bytes.ts";
 import { TopicCache } from "./topic-cache.ts";

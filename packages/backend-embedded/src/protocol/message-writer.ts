@@ -1,8 +1,8 @@
 /** Writes messages into a frame. A message that was read and not changed is copied as it lies; runs of neighbours of one page go as one piece. */
-import { HalyardError, type WireMessage } from "@halyard/core/spi";
+import { HalyardError, noHeaders, type WireMessage } from "@halyard/core/spi";
 import { EncodedMessage } from "./encoded-message.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { contentTypeDefault, fixedBytes, has, noHeaders, priorityDefault } from "./message-layout.ts";
+import { contentTypeDefault, fixedBytes, has, priorityDefault } from "./message-layout.ts";
 
 const headersMax = 65_535;
 /** Priority, attempt and two times. */

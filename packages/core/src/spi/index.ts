@@ -11,6 +11,7 @@ export type { Codec } from "../codec.ts";
 export type { Compressor } from "../compression.ts";
 export type { ErrorCode, HalyardErrorOptions } from "../errors.ts";
 export { HalyardError, isHalyardError } from "../errors.ts";
+export { noHeaders } from "../message.ts";
 export type { TopicPattern } from "../pattern.ts";
 export { parsePattern } from "../pattern.ts";
 export { PatternTrie } from "../pattern-trie.ts";
