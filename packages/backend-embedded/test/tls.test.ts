@@ -6,7 +6,8 @@ import { embedded } from "../src/embedded.ts";
 import { never, testHost, wire } from "./support/host.ts";
 import { temporaryDirectory, testServer, testSession } from "./support/servers.ts";
 
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+const program = "openssl";
+const hasOpenssl = spawnSync(program, ["version"]).status === 0;
 if (!hasOpenssl) console.warn("SKIPPED: the TLS tests of the embedded backend need the program openssl, which is not installed.");
 
 interface Certificate {
@@ -15,7 +16,7 @@ interface Certificate {
 }
 
 function openssl(directory: string, ...parameters: string[]): void {
-  const result = spawnSync("openssl", parameters, { cwd: directory, encoding: "utf8" });
+  const result = spawnSync(program, parameters, { cwd: directory, encoding: "utf8" });
   if (result.status !== 0) throw new Error(`openssl ${parameters.join(" ")}: ${result.stderr}`);
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { systemClock } from "@halyard/core/spi";
+import { memory } from "@halyard/backend-memory";
+import { type Backend, systemClock } from "@halyard/core/spi";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromClient, fromServer, heartbeat } from "../../src/protocol/frames.ts";
@@ -252,6 +253,44 @@ describe("a hostile client", () => {
     expect(systemClock.monotonicMs() - startMs).toBeLessThan(1_000);
     const answered = (): number => flood.frames.filter((frame) => frame.type === fromServer.done).reduce((sum, frame) => sum + frame.bytes.length / 4, 0);
     await until("every one of them is answered in the end", () => answered() === 3_000);
+  });
+
+  test("that asks for more than the backend answers is not read any more, so that what is open stays bounded", async () => {
+    const open: ((statuses: undefined) => void)[] = [];
+    const slow: Backend = {
+      specVersion: 1,
+      name: "slow",
+      async connect(host, signal) {
+        const session = await memory().connect(host, signal);
+        return {
+          capabilities: session.capabilities,
+          closed: session.closed,
+          deadLetters: session.deadLetters,
+          admin: session.admin,
+          publish: () => new Promise((resolve) => void open.push(resolve)),
+          subscribe: (request, ended) => session.subscribe(request, ended),
+          close: () => session.close(),
+        };
+      },
+    };
+    const server = await testServer({ backend: slow, requestsMax: 10 });
+    const client = await welcomed(server.port);
+    for (let id = 1; id <= 1_000; id++) {
+      client.writer.begin(fromClient.publish);
+      client.writer.u32(id);
+      client.writer.u8(0);
+      client.writer.u32(1);
+      writeMessages(client.writer, [wire({ id: `o-${id}`, body: Buffer.alloc(100_000) })]);
+      client.writer.end();
+    }
+    await until("some are open", () => open.length >= 10);
+    await new Promise<void>((resolve) => systemClock.after(200, resolve));
+    // What one chunk of the socket held after the tenth may still have been read.
+    expect(open.length).toBeLessThan(20);
+    await until("all go on when they are answered", () => {
+      for (const resolve of open.splice(0)) resolve(undefined);
+      return client.frames.filter((frame) => frame.type === fromServer.done).reduce((sum, frame) => sum + frame.bytes.length / 4, 0) === 1_000;
+    });
   });
 
   test("that goes in the middle of a frame, a walk or a subscription leaves nothing behind", async () => {
