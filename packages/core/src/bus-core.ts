@@ -312,6 +312,7 @@ export class BusCore {
   }
 
   #onLost(error: Error): void {
+    for (const subscription of this.#subscriptions) subscription.onSessionEnd(error);
     this.#emitter.emit("connection-loss", { error });
     this.#options.logger.warn({ backend: this.backend, error: loggableError(error) }, "The connection was lost; connecting again.");
   }

@@ -14,12 +14,14 @@ import { ack, release } from "./outcome.ts";
 import type { Settler, SettlerObserver } from "./settler.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
+import type { Survivors } from "./survivors.ts";
 import type { Ticker } from "./ticker.ts";
 import { asError, type Deferred, deferred, within } from "./waiting.ts";
 
 export interface HandlersParts {
   readonly clock: Clock;
   readonly ticker: Ticker;
+  readonly survivors: Survivors;
   /** There may be room for more deliveries. */
   onRoom(): void;
   publishLetter(group: string, letter: WireMessage): Promise<void>;
@@ -44,6 +46,8 @@ export class Handlers {
   #due: Flight[] = [];
   /** Settled before they ran (`ack: "received"`), and still running. */
   readonly #early = new Set<Flight>();
+  /** Still running although their source is gone: nothing is settled any more, but they take a handler's place until they end or time out. */
+  readonly #orphans = new Set<Flight>();
   #running = 0;
   #timeoutMs: number;
   #isPaused = false;
@@ -109,6 +113,7 @@ export class Handlers {
     for (const flight of unstarted) {
       this.#cancelPause(flight);
       this.#counters.released++;
+      this.#parts.survivors.note(flight.message.id); // the broker counts this hand-over, and it was no crash
       this.#settle(flight, release);
     }
   }
@@ -121,8 +126,11 @@ export class Handlers {
       this.#due = [];
       for (const flight of this.flights.all()) {
         this.flights.remove(flight);
-        if (flight.state === "running") flight.abort(reason);
-        else this.#forget(flight);
+        if (flight.state !== "running") this.#forget(flight);
+        else {
+          this.#orphans.add(flight);
+          flight.abort(reason);
+        }
       }
       this.#parts.onRoom();
     }
@@ -148,7 +156,12 @@ export class Handlers {
     flight.state = "running";
     flight.startedMs = nowMs;
     this.#running++;
-    const verdict = deliver(flight, this.#line);
+    let verdict: Verdict | Promise<Verdict>;
+    try {
+      verdict = deliver(flight, this.#line);
+    } catch (thrown) {
+      verdict = this.#lineFailed(thrown);
+    }
     if (!(verdict instanceof Promise)) return this.#finish(flight, verdict);
     this.#parts.ticker.add(this.#watch);
     this.#await(flight, verdict);
@@ -162,18 +175,27 @@ export class Handlers {
         this.startNext();
       },
       (thrown: unknown) => {
-        // The line itself must not fail; if it does, the message goes back rather than being lost.
-        this.#parts.warn("The consume line failed; the message was given back.", asError(thrown));
-        this.#finish(flight, release);
+        this.#finish(flight, this.#lineFailed(thrown));
         this.startNext();
       },
     );
+  }
+
+  /** The line itself must not fail (a logger of the user's may throw); if it does, the message goes back rather than being lost. */
+  #lineFailed(thrown: unknown): Verdict {
+    try {
+      this.#parts.warn("The consume line failed; the message was given back.", asError(thrown));
+    } catch {
+      // The logger it is: nobody is left to be told.
+    }
+    return release;
   }
 
   #finish(flight: Flight, verdict: Verdict): number | undefined {
     if (flight.state !== "running") return undefined; // given up earlier
     const nowMs = this.#parts.clock.monotonicMs();
     this.#running--;
+    if (this.#orphans.size > 0) this.#orphans.delete(flight);
     this.#parts.handlerMs(nowMs - flight.startedMs);
     this.#conclude(flight, verdict);
     if (this.#running === 0) this.#idle?.resolve();
@@ -211,7 +233,7 @@ export class Handlers {
   }
 
   readonly #watch = (nowMs: number): boolean => {
-    for (const flight of [...this.flights.all(), ...this.#early]) {
+    for (const flight of [...this.flights.all(), ...this.#early, ...this.#orphans]) {
       if (flight.state === "running" && nowMs - flight.startedMs >= this.#timeoutMs) this.#giveUp(flight, this.#timeoutMs);
     }
     return this.#running > 0;
@@ -267,8 +289,11 @@ export class Handlers {
 
   /** A live copy has no dead letters of its own: the letter is published to the named group's first, then the copy is done. */
   async #publishLetter(flight: Flight, letter: WireMessage): Promise<void> {
+    const { whenSettled } = flight;
+    flight.whenSettled = undefined;
     try {
       await this.#parts.publishLetter(this.#options.letterGroup ?? "", letter);
+      whenSettled?.(); // the letter is stored, whatever becomes of the copy
     } catch (thrown) {
       this.#parts.warn(`The dead letter of message ${flight.message.id} could not be stored.`, asError(thrown));
     }

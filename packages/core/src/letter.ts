@@ -4,6 +4,7 @@ import { isHalyardError } from "./errors.ts";
 import { headerBytesMax } from "./limits.ts";
 import { type Message, ownHeaders } from "./message.ts";
 import type { WireMessage } from "./spi/message.ts";
+import { textOf } from "./waiting.ts";
 
 /**
  * `attempts`: the last attempt failed · `non-retryable`: an error that would come back for ever, or the policy said so · `requested`: the handler
@@ -42,8 +43,8 @@ export interface DeadLetter<Payload = unknown> {
   readonly expiresAtMs: number | undefined;
 }
 
-const stackCharactersMax = 8_192;
-const messageCharactersMax = 2_048;
+const stackBytesMax = 8_192;
+const messageBytesMax = 4_096;
 
 export interface Diagnosis {
   readonly reason: DeadLetterReason;
@@ -135,10 +136,10 @@ function errorHeaders(error: unknown): Record<string, string | undefined> {
   const isError = shown instanceof Error;
   const code: unknown = isError && "code" in shown ? shown.code : undefined;
   return {
-    [ownHeaders.errorName]: isError ? shown.name : typeof shown,
-    [ownHeaders.errorMessage]: cut(isError ? shown.message : String(shown), messageCharactersMax),
-    [ownHeaders.errorCode]: code === undefined ? undefined : cut(String(code), 128),
-    [ownHeaders.errorStack]: isError && shown.stack !== undefined ? cut(shown.stack, stackCharactersMax) : undefined,
+    [ownHeaders.errorName]: cut(isError ? textOf(shown.name) : typeof shown, 128),
+    [ownHeaders.errorMessage]: cut(textOf(isError ? shown.message : shown), messageBytesMax),
+    [ownHeaders.errorCode]: code === undefined ? undefined : cut(textOf(code), 128),
+    [ownHeaders.errorStack]: isError && shown.stack !== undefined ? cut(textOf(shown.stack), stackBytesMax) : undefined,
   };
 }
 
@@ -158,7 +159,10 @@ function bytesOf(headers: Readonly<Record<string, string>>): number {
   return bytes;
 }
 
-/** At most so many characters, never half a surrogate pair at the end. */
-function cut(text: string, charactersMax: number): string {
-  return (text.length <= charactersMax ? text : text.slice(0, charactersMax)).toWellFormed();
+/** At most so many bytes in UTF-8, never half a character at the end. */
+function cut(text: string, bytesMax: number): string {
+  const whole = text.slice(0, bytesMax).toWellFormed(); // no character takes less than a byte
+  if (Buffer.byteLength(whole) <= bytesMax) return whole;
+  const { read } = new TextEncoder().encodeInto(whole, new Uint8Array(bytesMax));
+  return whole.slice(0, read);
 }

@@ -207,8 +207,6 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#setCredit(isCautious ? 1 : this.#options.inFlightMax);
     if (this.#wasConnected && this.group === undefined) this.#parts.gap(this.patterns, undefined);
     this.#wasConnected = true;
-    // Who waits for room asks the backend nothing, and would not notice that the session has ended.
-    void session.closed.then((error) => this.#onSessionEnd(source, error));
     this.#ready.resolve();
     return source;
   }
@@ -244,9 +242,10 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#change = undefined;
   }
 
-  #onSessionEnd(source: BackendSubscription, error: Error | undefined): void {
-    if (this.#source !== source || this.#closing.signal.aborted) return;
-    this.#loseSource(error ?? new HalyardError("CONNECTION_LOST", "The session ended."));
+  /** Told by the bus: who waits for room asks the backend nothing, and would not notice that the session has ended. */
+  onSessionEnd(error: Error): void {
+    if (this.#closing.signal.aborted) return;
+    this.#loseSource(error);
     this.#wake();
   }
 
@@ -316,6 +315,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   #setCredit(inFlightMax: number): void {
     this.#credit = inFlightMax;
     if (!this.#isPaused) this.#source?.credit(inFlightMax);
+    else if (this.group !== undefined) this.#source?.credit(0);
   }
 
   /** What the backend has fetched in advance goes to other members. Live copies are nobody else's: they wait in their buffer. */

@@ -1,13 +1,13 @@
 /**
  * Brokers count hand-overs, not deaths: a cut connection and a restarted broker count as well. This process knows better about what it held
- * itself: it is still here, so those hand-overs were no crash. Bounded; forgetting only makes a message a suspect earlier, never condemns it.
+ * itself or gave back untried: it is still here, so those hand-overs were no crash. Bounded; forgetting only makes a message a suspect earlier, never condemns it.
  */
 const idsMax = 10_000;
 
 export class Survivors {
   readonly #hands = new Map<string, number>();
 
-  /** This process held the message when the connection went, and lives. */
+  /** This process held the message when the connection went, or gave it back, and lives. */
   note(id: string): void {
     const times = (this.#hands.get(id) ?? 0) + 1;
     this.#hands.delete(id);

@@ -84,5 +84,14 @@ export function deferred<Value>(): Deferred<Value> {
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error
     ? thrown
-    : new Error(typeof thrown === "string" ? thrown : `A value was thrown that is not an Error: ${String(thrown)}`, { cause: thrown });
+    : new Error(typeof thrown === "string" ? thrown : `A value was thrown that is not an Error: ${textOf(thrown)}`, { cause: thrown });
+}
+
+/** Anything may be thrown, also what has no text and makes `String` throw. */
+export function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -222,13 +222,16 @@ export class FakeSubscription implements BackendSubscription {
     while (this.#queue.length === 0 && this.#error === undefined && !signal.aborted && !this.isClosed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        signal.addEventListener("abort", this.#onAbort);
       });
+      signal.removeEventListener("abort", this.#onAbort);
       this.#wake = undefined;
     }
     if (this.#error !== undefined) throw this.#error;
     return signal.aborted ? [] : this.#queue.splice(0, max);
   }
+
+  readonly #onAbort = (): void => this.#wake?.();
 
   credit(inFlightMax: number): void {
     this.credits.push(inFlightMax);
