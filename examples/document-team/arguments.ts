@@ -12,7 +12,7 @@ and writes a report. In the middle one analyst is killed. At the end the books a
   --workers <number>   analysts, 1 to 64 (default 3)
   --backend <name>     embedded: processes of their own over a private server (default)
                        memory: the same team inside one process, where nobody can be killed
-  --max-bytes <number> larger documents become dead letters (default 262144)
+  --max-bytes <number> larger documents become dead letters, up to 16777216 (default 262144)
   --output <path>      where the report goes (default halyard-report/demo)
   --flaky <percent>    share of documents whose first attempt fails, simulated, to show retries (default 2; 0: none)
   --no-kill            kill nobody
@@ -49,7 +49,7 @@ export function readArguments(line: readonly string[], currentFolder: string): D
     folder: values.folder === undefined ? undefined : resolve(currentFolder, values.folder),
     workers: numberOf("workers", values.workers, 1, 64, 3),
     backend: backendOf(values.backend ?? "embedded"),
-    bytesMax: numberOf("max-bytes", values["max-bytes"], 1, 67_108_864, 262_144),
+    bytesMax: numberOf("max-bytes", values["max-bytes"], 1, 16_777_216, 262_144),
     output: resolve(currentFolder, values.output ?? "halyard-report/demo"),
     flakyPercent: numberOf("flaky", values.flaky, 0, 100, 2),
     kills: values["no-kill"] !== true,

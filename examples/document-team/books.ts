@@ -1,8 +1,25 @@
-/** The ledgers as files: reading those of all members, and keeping them beside the report, so that anybody can check the sums. */
+/** The end of the demo: everybody leaves, then the books are closed, and kept beside the report, so that anybody can check the sums. */
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Balance, ProcessLedger } from "./balance.ts";
+import { type Balance, balance, type ProcessLedger } from "./balance.ts";
 import { readLedger } from "./ledger.ts";
+import { ledgerTable } from "./ledger-table.ts";
+import type { Stage } from "./stage.ts";
+
+/** Over what all members wrote down, the killed one too, and the dead letters that the broker still has. */
+export async function closeBooks({ team, coordinator, options, screen, scratch }: Stage): Promise<Balance> {
+  await team.stop();
+  const deadIds = await coordinator.deadIds();
+  await coordinator.close();
+  const own = { name: "coordinator", ledgerPath: join(scratch, "coordinator.jsonl"), note: "" };
+  const ledgers = await collectLedgers([own, ...team.members]);
+  const books = balance(ledgers, deadIds);
+  const table = ledgerTable(books);
+  screen.say();
+  for (const line of table) screen.say(line.startsWith("published") ? screen.paint(books.lost.length === 0 ? "green" : "red", line) : line);
+  await keepLedgers(options.output, scratch, table, books);
+  return books;
+}
 
 export async function collectLedgers(
   members: readonly { readonly name: string; readonly ledgerPath: string; readonly note: string }[],
@@ -11,7 +28,7 @@ export async function collectLedgers(
 }
 
 /** `ledger.txt` for people, `ledger.json` for programs, and `ledger/` with every line that they were made from. */
-export async function keepLedgers(output: string, scratch: string, table: readonly string[], books: Balance): Promise<void> {
+async function keepLedgers(output: string, scratch: string, table: readonly string[], books: Balance): Promise<void> {
   const folder = join(output, "ledger");
   await mkdir(folder, { recursive: true });
   for (const name of await readdir(scratch)) {

@@ -76,24 +76,32 @@ export class Coordinator {
     return this.#folders.get(folder) as FolderRead; // it is there now
   }
 
-  async progressed(share: number): Promise<void> {
-    await this.#until("the work to begin", () => {
+  /** Resolves when that share of the documents is done, in one way or the other. */
+  async progressed(share: number, onLook: (progress: Progress) => void): Promise<void> {
+    await this.#until("the work to begin", async () => {
+      const isDone = await this.isQuiet();
+      onLook(this.progress);
       const { done, total } = this.progress;
-      return total !== undefined && done >= total * share;
+      return total !== undefined && (isDone || done >= total * share);
+    });
+  }
+
+  async quiet(onLook: (progress: Progress) => void): Promise<void> {
+    await this.#until("the team to finish", async () => {
+      const isDone = await this.isQuiet();
+      onLook(this.progress);
+      return isDone;
     });
   }
 
   /**
-   * Resolves when no message waits, is delayed or is being handled, in any group. A handler publishes its results before its own message is done, so at no
-   * moment is work neither here nor there.
+   * Whether no message waits, is delayed or is being handled, in any group. A handler publishes its results before its own message is done, so at no moment
+   * is work neither here nor there.
    */
-  async quiet(onLook: (progress: Progress) => void): Promise<void> {
-    await this.#until("the team to finish", async () => {
-      this.#deadLetters = await this.bus.deadLetters("analysts").count();
-      onLook(this.progress);
-      const infos = (await this.bus.groups.list()) ?? [];
-      return infos.every(({ waiting, delayed, inFlight }) => waiting === 0 && delayed === 0 && inFlight === 0);
-    });
+  async isQuiet(): Promise<boolean> {
+    this.#deadLetters = await this.bus.deadLetters("analysts").count();
+    const infos = (await this.bus.groups.list()) ?? [];
+    return infos.every(({ waiting, delayed, inFlight }) => waiting === 0 && delayed === 0 && inFlight === 0);
   }
 
   async deadLetters(): Promise<readonly FailedLetter[]> {

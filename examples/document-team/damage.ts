@@ -4,8 +4,8 @@ import { basename, join } from "node:path";
 import type { FoundDocument } from "./documents.ts";
 import type { DocumentFound } from "./topics.ts";
 
-/** A raised limit is raised as far as one document needs, not beyond this. */
-const raisedBytesMax = 64 * 1_048_576;
+/** Above it nothing is repaired: an analysis holds its process for about a second for each two mebibytes, and who is silent too long counts as dead. */
+const repairedBytesMax = 8 * 1_048_576;
 
 /** Three copies: one is saved in another encoding, one has lost its content, one has grown above the limit. Returns what was done. */
 export async function damageCopies(documents: readonly FoundDocument[], folder: string, bytesMax: number): Promise<readonly string[]> {
@@ -34,8 +34,8 @@ export async function damageCopies(documents: readonly FoundDocument[], folder: 
 /** The payload with which a dead letter can be tried again, and what was done for it; `undefined`: there is no cure. */
 export async function repaired(payload: DocumentFound, code: string | undefined, folder: string): Promise<DocumentFound | undefined> {
   const { size } = await stat(payload.path).catch(() => ({ size: 0 }));
-  if (code === "TOO_LARGE" && size <= raisedBytesMax) return { ...payload, bytesMax: size, repair: `the limit was raised to ${size} bytes for it` };
-  if (code !== "NOT_UTF8" || size > raisedBytesMax) return undefined;
+  if (code === "TOO_LARGE" && size <= repairedBytesMax) return { ...payload, bytesMax: size, repair: `the limit was raised to ${size} bytes for it` };
+  if (code !== "NOT_UTF8" || size > repairedBytesMax) return undefined;
   // Every sequence of bytes is Windows-1252, the usual encoding of what is not UTF-8.
   const text = new TextDecoder("windows-1252").decode(await readFile(payload.path));
   await mkdir(folder, { recursive: true });

@@ -17,12 +17,15 @@ export interface Killing {
 /** The signal is delivered by the kernel at once; the other core may run a moment longer. */
 const standsStillMs = 4;
 const betweenTriesMs = 2;
+/** Half a minute of an idle team at least. */
+const triesMax = 5_000;
 
-/** Tries one after the other for as long as `isWorkLeft`; `undefined`: none was caught at work. */
-export async function killAtWork(members: readonly Member[], isWorkLeft: () => boolean, signal: AbortSignal): Promise<Killing | undefined> {
-  for (let turn = 0; isWorkLeft(); turn++) {
-    const member = members[turn % members.length];
-    if (member === undefined) return undefined;
+/** Tries one after the other until `isDone`; `undefined`: none was caught at work. */
+export async function killAtWork(members: readonly Member[], isDone: () => Promise<boolean>, signal: AbortSignal): Promise<Killing | undefined> {
+  for (let tries = 0; tries < triesMax; tries++) {
+    const member = members[tries % members.length];
+    // Asked now and then, since asking takes longer than trying.
+    if (member === undefined || (tries % members.length === 0 && (await isDone()))) return undefined;
     signal.throwIfAborted();
     const killing = await tryOne(member);
     if (killing !== undefined) return killing;

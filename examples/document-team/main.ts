@@ -1,6 +1,6 @@
 /** The demo as a program: reads the command line, sets the stage, plays, and cleans up, whatever happened. */
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -8,8 +8,9 @@ import { fileURLToPath } from "node:url";
 import { memory } from "@halyard/backend-memory";
 import { type DemoArguments, readArguments, UsageError, usage } from "./arguments.ts";
 import { exitStatus } from "./balance.ts";
+import { closeBooks } from "./books.ts";
 import { Coordinator } from "./coordinator.ts";
-import { checkFolder, closeBooks, play } from "./demo.ts";
+import { play } from "./demo.ts";
 import { endServer, privateServer, privateServerIn } from "./private-server.ts";
 import { Screen } from "./progress.ts";
 import { Team } from "./team.ts";
@@ -70,6 +71,15 @@ async function cleanUp(
   await coordinator?.bus.close();
   if (server !== undefined && !(await endServer(server))) screen.say(`The private server at ${server.socketPath} did not end.`);
   await rm(scratch, { recursive: true, force: true });
+}
+
+/** A folder to work in, or an explanation. */
+async function checkFolder(folder: string, output: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found === undefined) throw new UsageError(`--folder ${folder} does not exist`);
+  if (!found.isDirectory()) throw new UsageError(`--folder ${folder} is no folder`);
+  await mkdir(output, { recursive: true }).catch((error: Error) => Promise.reject(new UsageError(`--output ${output} cannot be made: ${error.message}`)));
+  await rm(join(output, "ledger"), { recursive: true, force: true });
 }
 
 /** `node_modules` of the repository: hundreds of documents that nobody here wrote. */

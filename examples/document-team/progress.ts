@@ -93,3 +93,8 @@ export function bar({ done, total }: Progress, width: number): string {
   const full = Math.floor(share * width);
   return `[${"#".repeat(full)}${".".repeat(width - full)}]`;
 }
+
+/** A name that came from outside, without what could steer a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cs}]/gu, "\u{fffd}");
+}

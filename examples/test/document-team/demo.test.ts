@@ -41,7 +41,7 @@ function start(folder: string, ...line: readonly string[]) {
   });
   const ended = new Promise<Run>((resolve) => child.once("close", (code) => resolve({ code, text, errors })));
   const said = async (part: string): Promise<void> => {
-    while (!text.includes(part)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!text.includes(part) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
   };
   return { child, ended, said };
 }
@@ -133,6 +133,20 @@ describe("the demo", () => {
       expect(text).toContain("Nobody is killed: over memory all work in one process");
       // Ten documents, three damaged copies, and the one that is redriven and begins again at the first attempt.
       expect(booksOf(folder)).toMatchObject({ lost: [], total: { retried: 14 } });
+    },
+    deadlineMs,
+  );
+
+  it(
+    "ends when not one document can be analysed, and nobody can be caught at work",
+    async () => {
+      const folder = await scratchFolder();
+      const documents = await writeDocuments(folder, 20);
+      const { code, text } = await start(folder, "--folder", documents, "--max-bytes", "10", "--flaky", "0").ended;
+      expect(code).toBe(0);
+      expect(text).toContain('Dead letters of the group "analysts": 20');
+      expect(text).toMatch(/Redriven: document-\d+.md; the limit was raised to \d+ bytes for it. It is in the report now./);
+      expect(booksOf(folder)).toMatchObject({ lost: [], dead: 19 });
     },
     deadlineMs,
   );

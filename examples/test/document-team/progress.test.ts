@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bar, type Output, progressText, Screen } from "../../document-team/progress.ts";
+import { bar, type Output, printable, progressText, Screen } from "../../document-team/progress.ts";
 
 function screen(output: Partial<Output>, environment: Record<string, string> = {}) {
   const written: string[] = [];
@@ -52,4 +52,8 @@ describe("colours", () => {
     expect(screen({ isTTY: true }, { TERM: "dumb" }).screen.paint("red", "x")).toBe("x");
     expect(screen({}).screen.paint("red", "x")).toBe("x");
   });
+});
+
+it("names of files cannot steer the terminal", () => {
+  expect(printable("a\u{1b}[2Jb\r\nc\u{9b}d äö 🐈.md")).toBe("a\u{fffd}[2Jb\u{fffd}\u{fffd}c\u{fffd}d äö 🐈.md");
 });
