@@ -170,6 +170,52 @@ export const retryCases: readonly ConformanceCase[] = [
   },
   {
     promise: 6,
+    title: "who settles by hand gets the same: ack, retry, release and dead letter, and what is left unsettled comes again",
+    kind: "normal",
+    async run(world) {
+      const bus = await world.bus();
+      await bus.groups.define("g", { add: ["r.#"] });
+      for (const payload of ["ack", "release", "dead", "retry"]) await bus.publish("r.one", payload, { id: payload });
+      const runs = new Set<string>();
+      for await (const { message, context, ack, retry, release, deadLetter } of bus.deliveries("r.#", { group: "g" })) {
+        const run = `${String(message.payload)} ${context.attempt}`;
+        const isFirst = !runs.has(run);
+        runs.add(run);
+        if (run === "leave 1") break;
+        if (run === "dead 1") deadLetter("by hand");
+        else if (run === "retry 1") retry({ delayMs: 5 });
+        else if (run === "release 1" && isFirst) release();
+        else ack();
+        if (run === "retry 2") await bus.publish("r.one", "leave", { id: "leave" });
+      }
+      assert.deepEqual([...runs].sort(), ["ack 1", "dead 1", "leave 1", "release 1", "retry 1", "retry 2"]);
+      const inbox = recorder();
+      await bus.subscribe("r.#", { group: "g" }, inbox.handle);
+      await world.until(() => inbox.payloads().includes("leave"), "what was left unsettled comes again");
+      assert.equal((await bus.deadLetters("g").get("dead"))?.error?.message, "by hand");
+      assert.ok(!inbox.payloads().includes("ack"), "what was acked by hand came again");
+    },
+  },
+  {
+    promise: 6,
+    title: "ack: received settles before the handler runs, and never retries",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      const inbox = recorder(({ payload }) => {
+        if (payload === "bad") throw new Error("as asked");
+      });
+      await bus.subscribe("r.#", { group: "g", ack: "received" }, inbox.handle);
+      await bus.publish("r.one", "bad");
+      await bus.publish("r.one", "good");
+      await world.until(() => inbox.payloads().includes("good"), "the next one arrives");
+      await pause(100);
+      assert.deepEqual(inbox.payloads(), ["bad", "good"]);
+      assert.equal(await bus.deadLetters("g").count(), 0);
+    },
+  },
+  {
+    promise: 6,
     title: "a waiting retry survives the death of the consumer that failed",
     kind: "limit",
     async run(world) {

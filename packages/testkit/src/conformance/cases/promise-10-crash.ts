@@ -1,6 +1,6 @@
 /** Promise 10: what a dead consumer held comes back; what kills its process is a dead letter after a stated number of deaths, and nothing else is. */
 import assert from "node:assert/strict";
-import type { ConformanceCase } from "../case.ts";
+import { type ConformanceCase, firstReason } from "../case.ts";
 import { Ledger } from "../ledger.ts";
 import { pull, receives, receivesOne, settles } from "../pull.ts";
 import { gate, numbers, pause, recorder } from "../recorder.ts";
@@ -147,6 +147,70 @@ export const crashCases: readonly ConformanceCase[] = [
       }
       await ledger.closes(world, publisher, "g");
       assert.equal(await publisher.deadLetters("g").count(), 0, "a broken connection was taken for a crash");
+    },
+  },
+  {
+    promise: 10,
+    title: "what living members give back again and again is no crash",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      const held = gate();
+      const inbox = recorder(() => held.opened);
+      const subscription = await bus.subscribe("k.#", { group: "g", concurrency: 1, inFlightMax: 5 }, inbox.handle);
+      await Promise.all(numbers(5).map((index) => bus.publish("k.one", index)));
+      await world.until(() => inbox.seen.length === 1 && subscription.stats().inFlight >= 2, "one runs, others wait");
+      for (let round = 0; round < 10; round++) {
+        const { received } = subscription.stats();
+        subscription.pause();
+        await world.until(() => subscription.stats().inFlight === 1, "it gives back what has not started");
+        subscription.resume();
+        // A member that has become careful may wait until its running handler has ended.
+        await world.until(() => subscription.stats().received > received, "it receives again", 300).catch(() => undefined);
+      }
+      held.open();
+      await world.until(async () => inbox.seen.length + (await bus.deadLetters("g").count()) >= 5, "all come to an end");
+      assert.equal(await bus.deadLetters("g").count(), 0, "a message that was only given back was taken for a crash");
+    },
+  },
+  {
+    promise: 10,
+    title: "a message that a living member releases ten times is no crash",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      await bus.groups.define("g", { add: ["k.#"] });
+      await bus.publish("k.one", "patient");
+      let times = 0;
+      const reading = (async () => {
+        for await (const { release, ack } of bus.deliveries("k.#", { group: "g" })) {
+          if (++times <= 10) release();
+          else ack();
+          if (times > 10) break;
+        }
+      })();
+      reading.catch(() => undefined); // awaited below, unless the case fails before
+      await world.until(async () => times > 10 || (await bus.deadLetters("g").count()) > 0, "it is handed over again and again");
+      assert.equal(await bus.deadLetters("g").count(), 0, `after ${times} hand-overs it was taken for a crash`);
+      await reading;
+    },
+  },
+  {
+    promise: 10,
+    title: "restarts of the broker make no dead letter",
+    kind: "limit",
+    isAlone: true,
+    needs: ({ durable }, { restartBroker }) => firstReason([!durable, "it is not durable"], [!restartBroker, "the suite cannot restart its broker"]),
+    async run(world) {
+      const bus = await world.bus();
+      const held = gate();
+      const inbox = recorder(() => held.opened);
+      await bus.subscribe("k.#", { group: "g", concurrency: 2, inFlightMax: 20 }, inbox.handle);
+      await Promise.all(numbers(20).map((index) => bus.publish("k.one", index)));
+      for (let restart = 0; restart < 3; restart++) await world.subject.restartBroker?.();
+      held.open();
+      await world.until(() => new Set(inbox.payloads()).size === 20, "all are handled");
+      assert.equal(await bus.deadLetters("g").count(), 0, "a restart was taken for a crash");
     },
   },
 ];

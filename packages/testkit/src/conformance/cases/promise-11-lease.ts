@@ -1,5 +1,6 @@
 /** Promise 11: long handlers keep their messages, hung ones are timed out, and nobody settles what was taken away. */
 import assert from "node:assert/strict";
+import { wrapped } from "../../faulty/wrap.ts";
 import type { ConformanceCase } from "../case.ts";
 import { Ledger } from "../ledger.ts";
 import { accepts, pull, receivesNothing, receivesOne, settles } from "../pull.ts";
@@ -98,6 +99,45 @@ export const leaseCases: readonly ConformanceCase[] = [
       }
       await receivesNothing(second, "it was handed to somebody else in spite of its extended lease");
       await settles(first, held);
+    },
+  },
+  {
+    promise: 11,
+    title: "core settles nothing whose lease has lapsed by its own clock, counts it, and the message comes again",
+    kind: "limit",
+    needs: shortLease,
+    async run(world) {
+      // Extending hangs, as it does on a line that is stalled: the lease lapses, whatever the broker would still accept.
+      let settled = 0;
+      const backend = wrapped(await world.backend(), {
+        subscription: (subscription) => ({
+          lease: subscription.lease && { durationMs: subscription.lease.durationMs, extend: () => new Promise(() => undefined) },
+          settle(settlements) {
+            settled += settlements.length;
+            return subscription.settle(settlements);
+          },
+        }),
+      });
+      const forgetful = await world.bus({ backend });
+      const other = await world.bus();
+      const { leaseMs = 0 } = world.abilities;
+      let losses = 0;
+      let aborts = 0;
+      forgetful.on("lease-loss", () => void losses++);
+      await forgetful.subscribe("t.#", { group: "g" }, async (_, { signal }) => {
+        signal.addEventListener("abort", () => aborts++);
+        await pause(leaseMs * 2);
+      });
+      await other.publish("t.one", 1);
+      await world.until(() => forgetful.metrics().received === 1, "it has the message");
+      const inbox = recorder();
+      await other.subscribe("t.#", { group: "g" }, inbox.handle);
+      await world.until(() => inbox.seen.length === 1, "the message comes again");
+      await world.until(() => losses >= 1, "the loss is an event");
+      await world.until(() => aborts >= 1, "the handler is told by its signal");
+      await pause(leaseMs);
+      assert.equal(settled, 0, "it settled a delivery whose lease had lapsed");
+      assert.equal(forgetful.metrics().leasesLost, losses);
     },
   },
   {

@@ -96,6 +96,25 @@ export const truthCases: readonly ConformanceCase[] = [
   },
   {
     promise: 22,
+    title: "asking never waits behind receiving, nor behind handlers that hold their messages",
+    kind: "limit",
+    async run(world) {
+      const bus = await world.bus();
+      const held = gate();
+      await bus.subscribe("idle.#", { group: "idle" }, () => undefined);
+      await bus.subscribe("x.#", { group: "busy", concurrency: 2 }, () => held.opened);
+      for (const index of numbers(10)) await bus.publish("x.one", index);
+      await world.until(() => bus.metrics().received >= 2, "handlers hold their messages");
+      const startMs = performance.now();
+      assert.equal((await bus.health({ timeoutMs: 5_000 })).healthy, true);
+      await bus.inspect();
+      await bus.deadLetters("busy").count();
+      assert.ok(performance.now() - startMs < 5_000, "asking took as long as a blocked read");
+      held.open();
+    },
+  },
+  {
+    promise: 22,
     title: "a ping rejects where a publish would",
     kind: "limit",
     async run(world) {
