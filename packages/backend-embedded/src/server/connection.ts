@@ -28,6 +28,7 @@ export interface ConnectionOptions {
 
 export class Connection {
   namespace = "";
+  clientName = "";
   readonly #options: ConnectionOptions;
   readonly #link: Link;
   readonly #ended = new AbortController();
@@ -96,6 +97,7 @@ export class Connection {
     this.#cancelHello();
     this.#state = "opening";
     this.namespace = hello.namespace;
+    this.clientName = hello.clientName;
     const { namespace, clientName } = hello;
     const host: Host = { namespace, clientName, clock: settings.clock, random, report: (event) => this.#served?.report(event) };
     backend.connect(host, this.#ended.signal).then(
@@ -111,6 +113,7 @@ export class Connection {
     }
     const { settings } = this.#options;
     this.#state = "open";
+    this.#options.onOpen(this);
     this.#served = new ServedSession(session, this.#link, settings);
     this.#link.reader.frameBytesMax = settings.frameBytesMax;
     this.#link.startHeartbeat(heartbeatMs);
@@ -123,7 +126,6 @@ export class Connection {
       hasHistoryById: history?.byId !== undefined,
     });
     void session.closed.then((error) => this.end(error ?? new HalyardError("CONNECTION_LOST", "The backend of the embedded server ended the session.")));
-    this.#options.onOpen(this);
   }
 
   /** The client says goodbye: once everything has gone back it hears the same. */

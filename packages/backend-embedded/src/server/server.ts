@@ -67,6 +67,8 @@ class ListeningServer implements EmbeddedServer {
   readonly #connections = new Set<Connection>();
   readonly #strangers = new Set<Connection>();
   readonly #namespaces = new Set<string>();
+  /** The connection of each client that was let in. */
+  readonly #clients = new Map<string, Connection>();
   #clientsInAll = 0;
   #refusedInAll = 0;
   #closing: Promise<void> | undefined;
@@ -173,12 +175,18 @@ class ListeningServer implements EmbeddedServer {
 
   #onOpen(connection: Connection): void {
     this.#strangers.delete(connection);
+    // A client has one session at a time: an older connection of it is one that it has given up and we have not yet seen break. Left alone it would
+    // take messages that nobody reads, again and again, until they look as if they had killed somebody.
+    const name = nameOf(connection);
+    this.#clients.get(name)?.destroy();
+    this.#clients.set(name, connection);
     this.#clientsInAll++;
     this.#namespaces.add(connection.namespace);
   }
 
   #onEnd(connection: Connection): void {
     this.#connections.delete(connection);
+    if (this.#clients.get(nameOf(connection)) === connection) this.#clients.delete(nameOf(connection));
     if (this.#strangers.delete(connection)) this.#refusedInAll++;
   }
 }
@@ -202,6 +210,11 @@ function bind(listener: Server, where: { readonly path: string } | { readonly ho
       resolve();
     });
   });
+}
+
+/** Neither part can hold a space. */
+function nameOf({ namespace, clientName }: Connection): string {
+  return `${namespace} ${clientName}`;
 }
 
 function noCertificate(): HalyardError {

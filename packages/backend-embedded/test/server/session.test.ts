@@ -211,6 +211,20 @@ describe("a session over the socket", () => {
     await until("the server has forgotten it", () => server.stats().connections === 0);
   });
 
+  test("takes the place of an older one of the same client, whose messages come back at once", async () => {
+    const server = await testServer();
+    const older = await testSession(server.port, {}, testHost("same"));
+    const group = await groupOf(older, "workers");
+    await older.publish([wire()], { signal: never });
+    expect(await group.receive(1, never)).toHaveLength(1);
+    const other = await groupOf(await testSession(server.port), "workers");
+    const newer = await testSession(server.port, {}, testHost("same"));
+    expect(await older.closed).toMatchObject({ code: "CONNECTION_LOST" });
+    expect(await other.receive(1, never)).toMatchObject([{ message: { id: "id-1" }, deliveries: 2 }]);
+    await newer.admin.ping(never);
+    await until("two are left", () => server.stats().clients === 2);
+  });
+
   test("refuses more subscriptions than a connection may have", async () => {
     const { port } = await testServer({ subscriptionsMax: 2 });
     const session = await testSession(port);

@@ -1,7 +1,9 @@
 import { type BackendEvent, type Clock, type Host, systemClock, type WireMessage } from "@halyard/core/spi";
 
-/** A host as core lends it, that remembers what was reported. */
-export function testHost(clientName = "client", clock: Clock = systemClock): Host & { readonly events: BackendEvent[] } {
+let hosts = 0;
+
+/** A host as core lends it, with a name of its own, that remembers what was reported. */
+export function testHost(clientName = `client-${++hosts}`, clock: Clock = systemClock): Host & { readonly events: BackendEvent[] } {
   const events: BackendEvent[] = [];
   return { namespace: "halyard", clientName, clock, random: () => 0.5, report: (event) => void events.push(event), events };
 }

@@ -85,6 +85,8 @@ export function rawClient(port: number): RawClient {
   return { socket, writer, frames, isClosed: () => isClosed, fatal };
 }
 
+let rawClients = 0;
+
 export function sayHello(client: RawClient, token = ""): void {
-  writeHello(client.writer, { token, namespace: "halyard", clientName: "raw", heartbeatMs: 60_000 });
+  writeHello(client.writer, { token, namespace: "halyard", clientName: `raw-${++rawClients}`, heartbeatMs: 60_000 });
 }
