@@ -150,6 +150,7 @@ describe("faultProxy", () => {
     client.socket.write("lost");
     const second = open();
     second.socket.write("lost too");
+    await until(() => proxy.connections === 2, "the second connection");
     for (const peer of peers) peer.destroy();
     await pause(60);
     assert.equal(heard, "hello;");
