@@ -8,9 +8,11 @@
 import type { Clock } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Backend, Host, Session } from "./spi/backend.ts";
-import { asError, type Deferred, deferred, sleep, withDeadline } from "./waiting.ts";
+import { asError, type Deferred, deferred, sleep, withDeadline, within } from "./waiting.ts";
 
 const reconnectDelayMsMin = 100;
+/** The last attempt of a start has this long at least, whatever is left of `startTimeoutMs`: enough to hear why it fails. */
+const lastAttemptMsMin = 1_000;
 /** Longest wait between two connection attempts: a broker that comes back is noticed within a quarter of a minute. */
 export const reconnectDelayMsMax = 15_000;
 
@@ -66,7 +68,8 @@ export class SessionKeeper {
     try {
       for (let attempt = 1; ; attempt++) {
         try {
-          this.#adopt(await this.#connect(signal));
+          const session = await this.#connect(signal, Math.max(lastAttemptMsMin, giveUpMs - clock.monotonicMs()));
+          this.#adopt(session);
           return;
         } catch (thrown) {
           const error = asError(thrown);
@@ -112,15 +115,16 @@ export class SessionKeeper {
     this.#current = undefined;
     this.#next.reject(new HalyardError("CLOSED", "The bus is closed."));
     await this.#loop;
-    await session?.close();
+    // A peer that does not answer any more must not hold up the end of the bus; an error of an ending session has no one to act on it.
+    if (session !== undefined) await within(this.#options.clock, this.#options.connectTimeoutMs, session.close());
   }
 
-  async #connect(outer: AbortSignal | undefined): Promise<Session> {
+  async #connect(outer: AbortSignal | undefined, timeoutMsMax: number): Promise<Session> {
     const { backend, host, clock, connectTimeoutMs } = this.#options;
     try {
       return await withDeadline(
         clock,
-        connectTimeoutMs,
+        Math.min(connectTimeoutMs, timeoutMsMax),
         `Connecting to ${backend.name}`,
         async (signal) => {
           const session = await backend.connect(host, signal);
@@ -168,7 +172,7 @@ export class SessionKeeper {
       await sleep(this.#options.clock, this.#delayMs(attempt), closing);
       if (closing.aborted) return;
       try {
-        this.#adopt(await this.#connect(undefined));
+        this.#adopt(await this.#connect(undefined, Number.POSITIVE_INFINITY));
         return;
       } catch (thrown) {
         this.#lastError = asError(thrown);
