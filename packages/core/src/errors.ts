@@ -128,6 +128,14 @@ export function isHalyardError(error: unknown, code?: ErrorCode): error is Halya
 
 /** Wraps what a handler throws, so that it is not retried but dead-lettered at once. */
 export function nonRetryable(cause: unknown): HalyardError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new HalyardError("NON_RETRYABLE", text, { cause });
+  return new HalyardError("NON_RETRYABLE", cause instanceof Error ? cause.message : textOf(cause), { cause });
+}
+
+/** The text of what was thrown. Anything may be thrown, also what has no text and makes `String` throw. */
+export function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

@@ -1,10 +1,9 @@
 /** Pure mapping between a failed message and its dead letter: diagnostics travel in headers, so any program on the same broker can read them. */
 import { type Encoding, messageOf, unpackPayload, withOwnHeaders } from "./envelope.ts";
-import { isHalyardError } from "./errors.ts";
+import { isHalyardError, textOf } from "./errors.ts";
 import { headerBytesMax } from "./limits.ts";
 import { type Message, ownHeaders } from "./message.ts";
 import type { WireMessage } from "./spi/message.ts";
-import { textOf } from "./waiting.ts";
 
 /**
  * `attempts`: the last attempt failed · `non-retryable`: an error that would come back for ever, or the policy said so · `requested`: the handler
@@ -15,6 +14,7 @@ export type DeadLetterReason = "attempts" | "non-retryable" | "requested" | "dec
 
 export interface DeadLetterError {
   readonly name: string;
+  /** At most 4 KiB; empty where the user's headers left no room. */
   readonly message: string;
   readonly code: string | undefined;
   /** At most 8 KiB. */
@@ -84,7 +84,7 @@ export function fromLetter(letter: WireMessage): WireMessage {
 export function readLetter(wire: WireMessage, group: string, copies: number, encoding: Encoding): DeadLetter {
   const { headers } = wire;
   const numberOf = (name: string): number | undefined => (headers[name] === undefined ? undefined : Number(headers[name]));
-  const message = headers[ownHeaders.errorMessage];
+  const name = headers[ownHeaders.errorName];
   return {
     id: wire.id,
     group,
@@ -92,9 +92,9 @@ export function readLetter(wire: WireMessage, group: string, copies: number, enc
     body: wire.body,
     reason: (headers[ownHeaders.deadReason] ?? "attempts") as DeadLetterReason,
     error:
-      message === undefined
+      name === undefined
         ? undefined
-        : { name: headers[ownHeaders.errorName] ?? "Error", message, code: headers[ownHeaders.errorCode], stack: headers[ownHeaders.errorStack] },
+        : { name, message: headers[ownHeaders.errorMessage] ?? "", code: headers[ownHeaders.errorCode], stack: headers[ownHeaders.errorStack] },
     attempts: numberOf(ownHeaders.deadAttempts) ?? wire.attempt,
     deliveries: numberOf(ownHeaders.deadDeliveries) ?? 1,
     firstFailedAtMs: numberOf(ownHeaders.firstFailedAt),
@@ -115,6 +115,7 @@ const diagnosisHeaders = [
   ownHeaders.lastFailedAt,
   ownHeaders.expiresAt,
   ownHeaders.unmatched,
+  ownHeaders.trials,
   ownHeaders.errorName,
   ownHeaders.errorMessage,
   ownHeaders.errorCode,

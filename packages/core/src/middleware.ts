@@ -47,7 +47,11 @@ export function handleChain(middleware: readonly Middleware[], handler: HandleSt
 function once<Input, Output>(next: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
   let isCalled = false;
   return (input) => {
-    if (isCalled) return Promise.reject(new HalyardError("INVALID_OPTIONS", "A middleware called next() twice."));
+    if (isCalled) {
+      const refusal = Promise.reject(new HalyardError("INVALID_OPTIONS", "A middleware called next() twice."));
+      refusal.catch(() => undefined); // who does not wait for it must not end the process by it
+      return refusal;
+    }
     isCalled = true;
     return next(input);
   };

@@ -15,7 +15,7 @@ export interface RetryPolicy {
   readonly delayMsMax?: number;
   /** Share of the delay that is drawn at random on top of it, 0 to 1, so that retries do not come in waves. Default 0.2. */
   readonly jitter?: number;
-  /** Decides by error. An error it throws counts as `undefined`. Non-retryable errors are not asked about. */
+  /** Decides by error. An error it throws, or an answer that is none of these (a promise, too), counts as `undefined`. Non-retryable errors are not asked about. */
   readonly decide?: (error: unknown, attempt: number) => RetryDecision;
 }
 
@@ -23,8 +23,12 @@ export type ResolvedRetryPolicy = Required<Omit<RetryPolicy, "decide">> & Pick<R
 
 export const retryDefaults: ResolvedRetryPolicy = { attemptsMax: 5, delayMs: 200, factor: 2, delayMsMax: 30_000, jitter: 0.2 };
 
+const known = [...Object.keys(retryDefaults), "decide"];
+
 /** @throws INVALID_OPTIONS */
 export function resolveRetry(policy: RetryPolicy | undefined, base: ResolvedRetryPolicy): ResolvedRetryPolicy {
+  for (const name of Object.keys(policy ?? {}))
+    if (!known.includes(name)) throw new HalyardError("INVALID_OPTIONS", `retry.${name} does not exist. Known: ${known.join(", ")}.`);
   const resolved = { ...base, ...policy };
   const isValid =
     Number.isInteger(resolved.attemptsMax) &&
@@ -80,7 +84,7 @@ export function decideAfterFailure(
   const decision = decisionOf(policy, error, attempt);
   if (decision === "dead-letter") return { type: "dead-letter", reason: "non-retryable" };
   if (attempt >= (attemptsMax ?? policy.attemptsMax)) return { type: "dead-letter", reason: "attempts" };
-  if (typeof decision === "object") return { type: "retry", delayMs: Math.max(0, decision.delayMs) };
+  if (typeof decision === "object" && Number.isFinite(decision?.delayMs)) return { type: "retry", delayMs: Math.max(0, decision.delayMs) };
   return { type: "retry", delayMs: backoffMs(policy, attempt, random) };
 }
 

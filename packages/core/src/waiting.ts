@@ -1,6 +1,6 @@
 /** Small tools for waiting on an injected clock, each of which ends when its signal aborts and leaves no timer or listener behind. */
 import type { Clock } from "./clock.ts";
-import { HalyardError } from "./errors.ts";
+import { HalyardError, textOf } from "./errors.ts";
 
 /** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects: the caller looks at the signal. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
@@ -85,13 +85,4 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error
     ? thrown
     : new Error(typeof thrown === "string" ? thrown : `A value was thrown that is not an Error: ${textOf(thrown)}`, { cause: thrown });
-}
-
-/** Anything may be thrown, also what has no text and makes `String` throw. */
-export function textOf(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
 }
