@@ -193,7 +193,7 @@ export class BusCore {
       deadLettersExpired: options.deadLettersExpired,
       messageTtlMs: options.messageTtlMs,
       isRepeat: this.#repeats.checkFor(options),
-      survived: (id) => this.#survivors.of(id),
+      survivors: this.#survivors,
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
       random,

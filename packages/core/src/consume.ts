@@ -14,8 +14,9 @@ import type { HandleStep } from "./middleware.ts";
 import { ack, release } from "./outcome.ts";
 import { backoffMs, decideAfterFailure, type ResolvedRetryPolicy } from "./retry.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
+import type { Survivors } from "./survivors.ts";
 
-/** Deaths of a process that one message may cause before it is a suspect; twice as many, alone, condemn it. */
+/** Hand-overs without an end that a message may have before it is a suspect; as many trials alone, each of which kills its process, condemn it. */
 export const crashBudget = 3;
 /** After so many members without a matching pattern a message is a dead letter. */
 const unmatchedMax = 10;
@@ -59,8 +60,7 @@ export interface ConsumeLine {
   readonly messageTtlMs: number | undefined;
   /** Whether this message was handled before; never true for a retry, a redrive or a redelivery. */
   readonly isRepeat: ((flight: Flight) => boolean) | undefined;
-  /** Hand-overs of this message that ended without its process dying. */
-  readonly survived: (id: string) => number;
+  readonly survivors: Survivors;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
   readonly random: () => number;
@@ -74,7 +74,7 @@ export function deliver(flight: Flight, line: ConsumeLine): Verdict | Promise<Ve
   if (!isOurs(message, line)) return handBack(flight, line); // never ack what another member may want
   if (isExpired(message, line)) return expire(flight, line);
   if (isEarly(message, line)) return postpone(flight, line);
-  if (hasCrashed(flight, line)) return deadLetter(flight, line, "crashed", crashError(flight));
+  if (flight.isSuspect && mustRecordTrial(flight, line)) return recordTrial(flight, line);
   if (line.isRepeat?.(flight) === true) return dropRepeat(flight, line);
   const unpacked = unpack(message, line);
   if (unpacked instanceof Promise) return unpacked.then((later) => handle(flight, line, later));
@@ -148,15 +148,28 @@ function postpone(flight: Flight, line: ConsumeLine): Verdict {
   return line.group === undefined ? { type: "again", delayMs } : { type: "move", to: "inbox", message: flight.message, delayMs };
 }
 
-/** Only what was held alone when its process died is condemned: the count also rises for messages that were merely buffered beside the culprit. */
-function hasCrashed(flight: Flight, line: ConsumeLine): boolean {
-  return flight.isAlone && flight.deliveries > 2 * crashBudget && flight.deliveries - line.survived(flight.message.id) > 2 * crashBudget;
+/** A suspect runs only when its trial is written down in this very copy, and nobody has died by the copy since. */
+function mustRecordTrial({ message, deliveries }: Flight, line: ConsumeLine): boolean {
+  return message.headers[ownHeaders.trials] === undefined || deliveries - line.survivors.of(message.id) > 1;
 }
 
-function crashError(flight: Flight): HalyardError {
+/**
+ * The broker's count makes a suspect, never a verdict: it also rises for messages that were merely buffered beside the culprit, sent into a dead
+ * line or given back. So a suspect is tried alone, and each trial is written into the message before it begins: what comes back from its last
+ * trial without an end has killed its process.
+ */
+function recordTrial(flight: Flight, line: ConsumeLine): Verdict {
+  const { message } = flight;
+  const trials = Number(message.headers[ownHeaders.trials] ?? 0) + 1;
+  if (trials > crashBudget) return deadLetter(flight, line, "crashed", crashError(trials - 1));
+  line.survivors.forget(message.id);
+  return { type: "move", to: "inbox", message: { ...message, headers: withOwnHeaders(message.headers, { [ownHeaders.trials]: String(trials) }) }, delayMs: 0 };
+}
+
+function crashError(trials: number): HalyardError {
   return new HalyardError(
     "BACKEND_FAILED",
-    `Handed over ${flight.deliveries - 1} times without being settled, the last times alone: its handler most likely kills its process.`,
+    `Processes that held this message kept dying; ${trials} more died while they held nothing else. Its handler most likely kills its process.`,
   );
 }
 
@@ -235,7 +248,7 @@ function tryAgain(flight: Flight, line: ConsumeLine, delayMs: number, error: unk
   flight.whenSettled = () => line.observer.retrying(flight, delayMs, error);
   const { message } = flight;
   const firstFailedAt = message.headers[ownHeaders.firstFailedAt] ?? String(line.nowMs());
-  const headers = withOwnHeaders(message.headers, { [ownHeaders.firstFailedAt]: firstFailedAt });
+  const headers = withOwnHeaders(message.headers, { [ownHeaders.firstFailedAt]: firstFailedAt, [ownHeaders.trials]: undefined });
   return { type: "move", to: "inbox", message: { ...message, headers, attempt: flight.attempt + 1, notBeforeMs: undefined }, delayMs };
 }
 

@@ -46,8 +46,8 @@ export class Flight implements HandlerContext, Settlement {
   startedMs = 0;
   /** When the lease lapses by our own clock; `undefined` where there is none. */
   leaseUntilMs: number | undefined;
-  /** Fetched while the subscription held nothing else. */
-  isAlone = false;
+  /** Processes that held it died too often: it runs only alone. */
+  isSuspect = false;
   firstFailedMs: number | undefined = undefined;
   wish: Wish | undefined = undefined;
   #controller: AbortController | undefined = undefined;

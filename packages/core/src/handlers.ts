@@ -268,9 +268,16 @@ export class Handlers {
   #settle(flight: Flight, outcome: Outcome): void {
     flight.state = "over";
     if (outcome === held) return;
+    if (outcome.type === "release") this.#noteRelease(flight);
     if (this.#early.delete(flight)) this.#backlog.free(flight);
     else if (this.#isLive && outcome.type === "move") void this.#publishLetter(flight, outcome.message);
     else this.#leave(flight, outcome);
+  }
+
+  /** The broker counts it as a hand-over, but nobody died. */
+  #noteRelease({ message }: Flight): void {
+    this.#counters.released++;
+    this.#line.survivors.note(message.id);
   }
 
   #leave(flight: Flight, outcome: Outcome): void {

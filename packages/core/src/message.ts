@@ -44,6 +44,8 @@ export const ownHeaders = {
   unmatched: "halyard-unmatched",
   /** How often it came back from the dead letters; such a message is never taken for a duplicate. */
   redriven: "halyard-redriven",
+  /** How often it was tried alone, because processes that held it kept dying; written before each trial. */
+  trials: "halyard-trials",
   firstFailedAt: "halyard-first-failed-at",
   deadReason: "halyard-dead-reason",
   deadAt: "halyard-dead-at",

@@ -10,6 +10,7 @@ import { Flight, type FlightHost } from "./flight.ts";
 import { Handlers, type HandlersParts } from "./handlers.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { childLogger, type Logger } from "./logger.ts";
+import { noHeaders, ownHeaders } from "./message.ts";
 import type { ConsumeCounters } from "./metrics.ts";
 import type { PublishReceipt } from "./outgoing.ts";
 import type { TopicPattern } from "./pattern.ts";
@@ -286,11 +287,11 @@ export class RunningSubscription implements Subscription, FlightHost {
     for (let index = 0; index < deliveries.length; index++) {
       const delivery = deliveries[index] as Delivery; // index < length
       const flight = new Flight(delivery, settler, this, leaseUntilMs);
-      flight.isAlone = isAlone;
       this.counters.received++;
-      if (delivery.deliveries > 1) {
-        this.counters.redelivered++;
-        if (this.#isSuspect(delivery)) isSuspicious = true;
+      if (delivery.deliveries > 1) this.counters.redelivered++;
+      if (this.#isSuspect(delivery)) {
+        flight.isSuspect = true;
+        isSuspicious = true;
       }
       this.#handlers.take(flight);
     }
@@ -301,9 +302,10 @@ export class RunningSubscription implements Subscription, FlightHost {
     settler.flush();
   }
 
-  #isSuspect(delivery: Delivery): boolean {
-    if (this.group === undefined || delivery.deliveries <= crashBudget) return false;
-    return delivery.deliveries - this.#parts.survivors.of(delivery.message.id) > crashBudget;
+  #isSuspect({ deliveries, message }: Delivery): boolean {
+    if (deliveries <= crashBudget && message.headers === noHeaders) return false;
+    if (this.group === undefined) return false;
+    return message.headers[ownHeaders.trials] !== undefined || deliveries - this.#parts.survivors.of(message.id) > crashBudget;
   }
 
   /** One at a time until the suspects are through: if one kills this process, nothing else is counted against. */

@@ -23,4 +23,9 @@ export class Survivors {
   of(id: string): number {
     return this.#hands.size === 0 ? 0 : (this.#hands.get(id) ?? 0);
   }
+
+  /** Its copy was replaced by one that is counted from the start. */
+  forget(id: string): void {
+    this.#hands.delete(id);
+  }
 }
