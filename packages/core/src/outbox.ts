@@ -27,7 +27,7 @@ import type { SessionKeeper } from "./session-keeper.ts";
 import type { PublishStatus, Session } from "./spi/backend.ts";
 import type { WireMessage } from "./spi/message.ts";
 import type { Ticker } from "./ticker.ts";
-import { asError, type Deferred, deferred, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, sharedAbort, within } from "./waiting.ts";
 
 /** Most messages that are sent and not yet answered. */
 const inFlightMessagesMax = 4_096;
@@ -53,7 +53,7 @@ export class Outbox {
   readonly #turn: Turn;
   readonly #limits: Limits;
   readonly #observer: OutboxObserver;
-  readonly #abort = new AbortController();
+  readonly #abort = sharedAbort();
   #waiting: Outgoing[] = [];
   #held: Outgoing[] = [];
   readonly #heldRoutes = new Map<string, number>();

@@ -8,7 +8,7 @@
 import type { Clock } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Backend, Host, Session } from "./spi/backend.ts";
-import { asError, type Deferred, deferred, sleep, withDeadline, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, sharedAbort, sleep, withDeadline, within } from "./waiting.ts";
 
 const reconnectDelayMsMin = 100;
 /** The last attempt of a start has this long at least, whatever is left of `startTimeoutMs`: enough to hear why it fails. */
@@ -32,7 +32,7 @@ export interface KeeperOptions {
 
 export class SessionKeeper {
   readonly #options: KeeperOptions;
-  readonly #closing = new AbortController();
+  readonly #closing = sharedAbort();
   #current: Session | undefined;
   #next: Deferred<Session> = deferred();
   #lastError: Error | undefined;

@@ -22,7 +22,7 @@ import type { Delivery, WireMessage } from "./spi/message.ts";
 import type { BackendSubscription } from "./spi/subscription.ts";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
 import type { Survivors } from "./survivors.ts";
-import { asError, type Deferred, deferred, sleep, withDeadline, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, sharedAbort, sleep, withDeadline, within } from "./waiting.ts";
 
 /** Handlers may keep the event loop waiting for so long. */
 const turnMs = 16;
@@ -80,7 +80,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   readonly #options: ResolvedSubscribeOptions;
   readonly #parts: SubscriptionParts;
   readonly #handlers: Handlers;
-  readonly #closing = new AbortController();
+  readonly #closing = sharedAbort();
   readonly #ended: Deferred<HalyardError | undefined> = deferred();
   readonly #ready: Deferred<void> = deferred();
   #source: BackendSubscription | undefined;

@@ -2,6 +2,7 @@
  * A session of the backend, driven by the frames of one client. The session keeps the promises; this file only carries them: each frame becomes a
  * call, each result a frame. What breaks the protocol throws, and the connection ends.
  */
+import { setMaxListeners } from "node:events";
 import {
   type BackendEvent,
   type BackendSubscription,
@@ -45,6 +46,7 @@ export class ServedSession {
 
   constructor(session: Session, link: Link, limits: ServedLimits) {
     const { signal } = this.#ended;
+    setMaxListeners(0, signal); // every subscription listens: Node takes more than ten listeners for a leak
     this.#session = session;
     this.#link = link;
     this.#limits = limits;
