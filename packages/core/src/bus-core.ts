@@ -20,6 +20,7 @@ import { addConsumption, type ConsumeCounters, Metrics, type MetricsSnapshot, no
 import { type HandleStep, handleChain, type PublishStep, publishChain } from "./middleware.ts";
 import { about, consumeObserver, outboxObserver } from "./observers.ts";
 import { Outbox } from "./outbox.ts";
+import { ack } from "./outcome.ts";
 import type { PublishReceipt } from "./outgoing.ts";
 import { parsePattern, type TopicPattern } from "./pattern.ts";
 import { type PublishLine, publish, publishTo } from "./publish.ts";
@@ -229,7 +230,7 @@ export class BusCore {
 
   #onSettled(flight: Flight, outcome: Outcome): void {
     if (channels.settle.hasSubscribers) channels.settle.publish({ ...about(flight), outcome: outcome.type });
-    if (outcome.type === "ack") this.#repeats.handled(flight);
+    if (outcome === ack) this.#repeats.handled(flight);
   }
 
   #onEnded(subscription: RunningSubscription, error: HalyardError | undefined): void {

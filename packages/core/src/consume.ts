@@ -11,7 +11,7 @@ import type { Flight } from "./flight.ts";
 import { type DeadLetterReason, toLetter } from "./letter.ts";
 import { type Message, noHeaders, ownHeaders } from "./message.ts";
 import type { HandleStep } from "./middleware.ts";
-import { ack, release } from "./outcome.ts";
+import { ack, drop, release } from "./outcome.ts";
 import { backoffMs, decideAfterFailure, type ResolvedRetryPolicy } from "./retry.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
 import type { Survivors } from "./survivors.ts";
@@ -136,7 +136,7 @@ function isExpired(message: WireMessage, line: ConsumeLine): boolean {
 function expire(flight: Flight, line: ConsumeLine): Verdict {
   if (line.deadLettersExpired) return deadLetter(flight, line, "expired", undefined);
   line.observer.expired(flight);
-  return ack;
+  return drop;
 }
 
 function isEarly(message: WireMessage, line: ConsumeLine): boolean {
@@ -248,7 +248,8 @@ function tryAgain(flight: Flight, line: ConsumeLine, delayMs: number, error: unk
   flight.whenSettled = () => line.observer.retrying(flight, delayMs, error);
   const { message } = flight;
   const firstFailedAt = message.headers[ownHeaders.firstFailedAt] ?? String(line.nowMs());
-  const headers = withOwnHeaders(message.headers, { [ownHeaders.firstFailedAt]: firstFailedAt, [ownHeaders.trials]: undefined });
+  const own = { [ownHeaders.firstFailedAt]: firstFailedAt, [ownHeaders.trials]: undefined, [ownHeaders.unmatched]: undefined };
+  const headers = withOwnHeaders(message.headers, own);
   return { type: "move", to: "inbox", message: { ...message, headers, attempt: flight.attempt + 1, notBeforeMs: undefined }, delayMs };
 }
 
@@ -265,14 +266,16 @@ function deadLetter(flight: Flight, line: ConsumeLine, reason: DeadLetterReason,
   const group = line.letterGroup;
   if (group === undefined) {
     line.observer.dropped(flight, error);
-    return ack;
+    return drop;
   }
   flight.whenSettled = () => line.observer.deadLettered(flight, reason, error);
   const hasRun = reason === "attempts" || reason === "non-retryable" || reason === "requested" || isHalyardError(error, "HANDLER_TIMEOUT");
   const attempts = hasRun ? flight.attempt : flight.attempt - 1;
+  const nowMs = line.nowMs();
+  const firstFailedAtMs = flight.firstFailedMs === undefined ? nowMs : nowMs - Math.round(line.monotonicMs() - flight.firstFailedMs);
   const message = toLetter(
     { ...flight.message, attempt: flight.attempt },
-    { reason, error, group, attempts, deliveries: flight.deliveries, nowMs: line.nowMs() },
+    { reason, error, group, attempts, deliveries: flight.deliveries, firstFailedAtMs, nowMs },
   );
   return { type: "move", to: "dead-letters", message, delayMs: 0 };
 }

@@ -14,14 +14,12 @@ import { ack, release } from "./outcome.ts";
 import type { Settler, SettlerObserver } from "./settler.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
-import type { Survivors } from "./survivors.ts";
 import type { Ticker } from "./ticker.ts";
 import { asError, type Deferred, deferred, within } from "./waiting.ts";
 
 export interface HandlersParts {
   readonly clock: Clock;
   readonly ticker: Ticker;
-  readonly survivors: Survivors;
   /** There may be room for more deliveries. */
   onRoom(): void;
   publishLetter(group: string, letter: WireMessage): Promise<void>;
@@ -30,6 +28,8 @@ export interface HandlersParts {
   leaseLost(flight: Flight): void;
   settled(flight: Flight, outcome: Outcome): void;
 }
+
+const lineFailureDelayMs = 1_000;
 
 export class Handlers {
   /** Unsettled. */
@@ -112,8 +112,6 @@ export class Handlers {
     this.#due = [];
     for (const flight of unstarted) {
       this.#cancelPause(flight);
-      this.#counters.released++;
-      this.#parts.survivors.note(flight.message.id); // the broker counts this hand-over, and it was no crash
       this.#settle(flight, release);
     }
   }
@@ -181,14 +179,14 @@ export class Handlers {
     );
   }
 
-  /** The line itself must not fail (a logger of the user's may throw); if it does, the message goes back rather than being lost. */
+  /** The line itself must not fail (a logger of the user's may throw). If it does, the message is neither lost nor comes back in a hot loop. */
   #lineFailed(thrown: unknown): Verdict {
     try {
-      this.#parts.warn("The consume line failed; the message was given back.", asError(thrown));
+      this.#parts.warn("The consume line failed; the message is tried again.", asError(thrown));
     } catch {
       // The logger it is: nobody is left to be told.
     }
-    return release;
+    return { type: "again", delayMs: lineFailureDelayMs };
   }
 
   #finish(flight: Flight, verdict: Verdict): number | undefined {

@@ -52,6 +52,8 @@ export interface Diagnosis {
   readonly group: string;
   readonly attempts: number;
   readonly deliveries: number;
+  /** For failures in place; an earlier one that the message itself remembers wins. */
+  readonly firstFailedAtMs: number;
   readonly nowMs: number;
 }
 
@@ -64,7 +66,7 @@ export function toLetter(message: WireMessage, diagnosis: Diagnosis): WireMessag
     [ownHeaders.deadAt]: now,
     [ownHeaders.deadAttempts]: String(diagnosis.attempts),
     [ownHeaders.deadDeliveries]: String(diagnosis.deliveries),
-    [ownHeaders.firstFailedAt]: message.headers[ownHeaders.firstFailedAt] ?? (diagnosis.attempts > 0 ? now : undefined),
+    [ownHeaders.firstFailedAt]: message.headers[ownHeaders.firstFailedAt] ?? (diagnosis.attempts > 0 ? String(diagnosis.firstFailedAtMs) : undefined),
     [ownHeaders.lastFailedAt]: diagnosis.attempts > 0 ? now : undefined,
     [ownHeaders.expiresAt]: message.expiresAtMs === undefined ? undefined : String(message.expiresAtMs),
     ...errorHeaders(diagnosis.error),

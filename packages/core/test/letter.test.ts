@@ -15,6 +15,7 @@ const diagnosis = (changes: Partial<Diagnosis> = {}): Diagnosis => ({
   group: "g",
   attempts: 3,
   deliveries: 4,
+  firstFailedAtMs: 1_700_000_004_000,
   nowMs: 1_700_000_005_000,
   ...changes,
 });

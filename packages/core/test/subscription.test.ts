@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { HalyardError } from "../src/errors.ts";
-import type { Message } from "../src/message.ts";
+import { type Message, ownHeaders } from "../src/message.ts";
 import { type Deferred, deferred } from "../src/waiting.ts";
 import { delivery, FakeBackend, FakeSession, fakeCapabilities } from "./fake-backend.ts";
 import { type FakeBus, fakeBus } from "./fake-bus.ts";
@@ -271,8 +271,9 @@ test("suspects are isolated: what has not started goes back, and they come one a
   expect(backend.subscription.outcomes).toEqual(["s1:release", "s2:release", "fresh:release"]);
   expect(backend.subscription.credits.at(-1)).toBe(1);
   await runs.end("open");
-  backend.subscription.deliver(delivery("s1", {}, 5));
-  backend.subscription.deliver(delivery("s2", {}, 5));
+  const trial = { headers: { [ownHeaders.trials]: "1" } };
+  backend.subscription.deliver(delivery("s1", trial));
+  backend.subscription.deliver(delivery("s2", trial));
   await quiet();
   expect(runs.started).toEqual(["open", "s1"]);
   expect(backend.subscription.untaken).toBe(1);
@@ -284,20 +285,40 @@ test("suspects are isolated: what has not started goes back, and they come one a
   expect(backend.subscription.credits.at(-1)).toBe(10);
 });
 
-test("only what exceeds twice the budget and came alone is condemned, without running", async () => {
+test("a suspect is tried alone, each trial written down first; the fourth is refused without running", async () => {
   const { bus, backend } = await fakeBus();
   const runs = new Runs();
-  await bus.subscribe("#", { group: "g", inFlightMax: 10 }, runs.handle);
-  backend.subscription.deliver(delivery("six", {}, 6));
+  const subscription = await bus.subscribe("#", { group: "g", inFlightMax: 10 }, runs.handle);
+  let { message } = delivery("m");
+  const give = async (deliveries: number): Promise<string> => {
+    const before = backend.subscription.settled.length;
+    backend.subscription.deliver({ message, deliveries, receipt: "m" });
+    await quiet();
+    const { outcome } = backend.subscription.settled[before] ?? {};
+    if (outcome?.type !== "move") return outcome?.type ?? "runs";
+    message = outcome.message;
+    return outcome.to;
+  };
+  expect(await give(4)).toBe("inbox");
+  expect(message.headers[ownHeaders.trials]).toBe("1");
+  for (const trials of ["2", "3"]) {
+    expect(await give(2)).toBe("inbox"); // its copy was handed over before, and whoever had it died
+    expect(message.headers[ownHeaders.trials]).toBe(trials);
+  }
+  expect(await give(2)).toBe("dead-letters");
+  expect(message.headers).toMatchObject({ [ownHeaders.deadReason]: "crashed", [ownHeaders.deadAttempts]: "0" });
+  expect(runs.started).toEqual([]);
+  expect(subscription.stats()).toMatchObject({ deadLettered: 1, failed: 0 });
+});
+
+test("a suspect that is tried and fails is no suspect any more", async () => {
+  const { bus, backend } = await fakeBus();
+  await bus.subscribe("#", { group: "g" }, () => Promise.reject(new Error("no")));
+  backend.subscription.deliver(delivery("m", { headers: { [ownHeaders.trials]: "2" } }));
   await quiet();
-  expect(runs.started).toEqual(["six"]);
-  await runs.end("six");
-  backend.subscription.deliver(delivery("seven", {}, 7));
-  await quiet();
-  expect(runs.started).toEqual(["six"]);
-  expect(backend.subscription.outcomes).toEqual(["six:ack", "seven:dead-letters"]);
-  const { outcome } = backend.subscription.settled.at(-1) ?? {};
-  expect(outcome).toMatchObject({ message: { headers: { "halyard-dead-reason": "crashed", "halyard-dead-attempts": "0" } } });
+  const { outcome } = backend.subscription.settled[0] ?? {};
+  expect(outcome).toMatchObject({ type: "move", to: "inbox", message: { attempt: 2 } });
+  expect(outcome?.type === "move" && outcome.message.headers[ownHeaders.trials]).toBeUndefined();
 });
 
 test("what this process gave back unstarted is no crash, however often", async () => {
@@ -670,15 +691,21 @@ test("a logger that throws breaks neither the subscription nor the message's way
   const broken = (): never => {
     throw new Error("disk full");
   };
-  const { bus, backend } = await fakeBus({ logger: { debug: broken, info: () => undefined, warn: broken, error: broken } });
+  let runs = 0;
+  const { bus, backend, clock } = await fakeBus({ logger: { debug: broken, info: () => undefined, warn: broken, error: broken } });
   const subscription = await bus.subscribe("#", { group: "g", concurrency: 2 }, ({ id }) => {
+    if (id === "good") return undefined;
+    runs++;
     if (id.startsWith("sync")) throw new Error("no");
     return id.startsWith("async") ? Promise.reject(new Error("no")) : undefined;
   });
   backend.subscription.deliver(delivery("sync"), delivery("async"), delivery("good"));
-  await quiet();
+  await clock.advance(1_500);
+  expect(backend.subscription.outcomes).toEqual(["good:ack"]);
+  expect(runs).toBe(4); // each again after a second, in no hot loop
+  expect(subscription.stats()).toMatchObject({ running: 0, inFlight: 2 });
+  await subscription.close();
   expect(backend.subscription.outcomes.toSorted()).toEqual(["async:release", "good:ack", "sync:release"]);
-  expect(subscription.stats()).toMatchObject({ running: 0, inFlight: 0 });
 });
 
 test("a hundred reconnects leave one subscription, and as many timers and waiting calls as one", async () => {
