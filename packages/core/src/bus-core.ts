@@ -174,8 +174,10 @@ export class BusCore {
   }
 
   deliveries(pattern: string | readonly string[], options: SubscribeOptions = {}): Deliveries {
-    const inFlightMax = options.inFlightMax ?? options.concurrency ?? 1;
-    return deliveriesFrom((handler) => this.subscribe(pattern, { concurrency: inFlightMax, inFlightMax, ...options }, handler));
+    const concurrency = options.inFlightMax ?? options.concurrency ?? 1;
+    // What waits to be taken is handed out already; only a live subscription has a buffer beside it, for nobody else has its copies.
+    const window = options.group === undefined ? {} : { inFlightMax: concurrency };
+    return deliveriesFrom((handler) => this.subscribe(pattern, { concurrency, ...window, ...options }, handler));
   }
 
   #consumeLine(patterns: readonly TopicPattern[], options: ResolvedSubscribeOptions, counters: ConsumeCounters, handler: HandleStep): ConsumeLine {

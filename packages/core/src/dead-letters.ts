@@ -109,7 +109,7 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
 
     async redrive(ids, options = {}) {
       const hasPayload = "payload" in options;
-      const wanted = wantedIds(ids);
+      const wanted = ids === "all" ? undefined : checkedIds(ids);
       if (hasPayload && wanted?.size !== 1) throw new HalyardError("INVALID_OPTIONS", "A new payload is for one letter: redrive(id, { payload }).");
       const decision: LetterDecision = hasPayload ? { redrive: { payload: options.payload } } : "redrive";
       const { redriven } = await decideEach("Redriving the dead letters", ({ id }) => (wanted === undefined || wanted.has(id) ? decision : "keep"));
@@ -117,8 +117,8 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
     },
 
     async remove(ids) {
-      const wanted = wantedIds(ids);
-      const { removed } = await decideEach("Removing dead letters", ({ id }) => (wanted === undefined || wanted.has(id) ? "remove" : "keep"));
+      const wanted = checkedIds(ids);
+      const { removed } = await decideEach("Removing dead letters", ({ id }) => (wanted.has(id) ? "remove" : "keep"));
       return removed;
     },
 
@@ -126,9 +126,7 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
   };
 }
 
-/** `undefined`: all. */
-function wantedIds(ids: string | readonly string[]): ReadonlySet<string> | undefined {
-  if (ids === "all") return undefined;
+function checkedIds(ids: string | readonly string[]): ReadonlySet<string> {
   const list = typeof ids === "string" ? [ids] : ids;
   for (const id of list) assertMessageId(id);
   return new Set(list);
@@ -136,6 +134,9 @@ function wantedIds(ids: string | readonly string[]): ReadonlySet<string> | undef
 
 function verdictOf(wire: WireMessage, decision: LetterDecision, parts: DeadLettersParts): Verdict {
   if (decision === "keep" || decision === "remove") return decision;
+  const isDecision = decision === "redrive" || (typeof decision === "object" && decision !== null && "redrive" in decision);
+  if (!isDecision)
+    throw new HalyardError("INVALID_OPTIONS", 'What is decided about a letter must be "keep", "remove", "redrive" or { redrive: { payload } }; it was kept.');
   const message = fromLetter(wire);
   return { redrive: decision === "redrive" ? message : withPayload(message, decision.redrive.payload, parts) };
 }

@@ -30,7 +30,8 @@ export function deliveriesFrom(subscribe: (handler: HandleStep) => Promise<Subsc
   let wanted: Deferred<void> | undefined;
   let subscription: Promise<Subscription> | undefined;
   let isOver = false;
-  const open = new Set<Deferred<void>>();
+  /** Not settled: handed out, or still parked. */
+  const open = new Set<ManualDelivery>();
 
   const wake = (): void => {
     wanted?.resolve();
@@ -38,21 +39,22 @@ export function deliveriesFrom(subscribe: (handler: HandleStep) => Promise<Subsc
   };
   const park: HandleStep = (message, context) => {
     const end = deferred<void>();
-    open.add(end);
     const settle = (wish?: Flight["wish"]): void => {
-      if (!open.delete(end)) return;
+      if (!open.delete(delivery)) return;
       if (wish !== undefined) (context as Flight).wish = wish; // contexts are flights: only core makes them
       end.resolve();
     };
-    context.signal.addEventListener("abort", () => settle({ type: "release" }), { once: true });
-    parked.push({
+    const delivery: ManualDelivery = {
       message,
       context,
       ack: () => settle(),
       retry: (options = {}) => settle({ type: "retry", delayMs: options.delayMs, error: options.error }),
       release: () => settle({ type: "release" }),
       deadLetter: (reason) => settle({ type: "dead-letter", reason }),
-    });
+    };
+    open.add(delivery);
+    parked.push(delivery);
+    context.signal.addEventListener("abort", delivery.release, { once: true });
     wake();
     return end.promise;
   };
@@ -69,10 +71,14 @@ export function deliveriesFrom(subscribe: (handler: HandleStep) => Promise<Subsc
 
   const iterator: Deliveries = {
     async next() {
+      if (isOver && subscription === undefined) return { done: true, value: undefined };
       const running = await start();
       for (;;) {
         const delivery = parked.shift();
-        if (delivery !== undefined) return { done: false, value: delivery };
+        if (delivery !== undefined) {
+          if (open.has(delivery)) return { done: false, value: delivery };
+          continue; // its time was up, or its connection lost, before anybody took it
+        }
         if (isOver) {
           const error = await running.ended;
           if (error !== undefined) throw error;
@@ -83,9 +89,10 @@ export function deliveriesFrom(subscribe: (handler: HandleStep) => Promise<Subsc
       }
     },
     async return() {
-      for (const delivery of parked.splice(0)) delivery.release();
+      isOver = true;
+      const closing = (await subscription)?.close();
       // Whoever leaves the loop without settling has not handled the message: it must come again.
-      const closing = subscription?.then((running) => running.close({ timeoutMs: 1 }));
+      for (const delivery of [...open]) delivery.release();
       await closing;
       return { done: true, value: undefined };
     },
