@@ -41,6 +41,8 @@ export class UnreadableDocument extends Error {
 
 /** Words that a reader takes in, per minute (Brysbaert 2019, silent reading of English non-fiction: 238). */
 const wordsPerMinute = 238;
+const pieceCharactersMin = 4_000;
+const pieceCharactersMax = 8_000;
 const headingsMax = 40;
 const hostsMax = 30;
 const codeLanguagesMax = 30;
@@ -96,8 +98,8 @@ function measure(prose: string): { readonly words: readonly string[]; readonly s
   const words: string[] = [];
   let sentences = 0;
   // A paragraph at a time: a line break alone ends no sentence, an empty line does.
-  for (const paragraph of prose.split(/\n[ \t]*\n/)) {
-    for (const { segment: sentence } of segmenters.sentence.segment(paragraph.replaceAll("\n", " "))) {
+  for (const piece of prose.split(/\n[ \t]*\n/).flatMap(piecesOf)) {
+    for (const { segment: sentence } of segmenters.sentence.segment(piece)) {
       const before = words.length;
       for (const { segment, isWordLike } of segmenters.word.segment(sentence)) if (isWordLike === true) words.push(segment.toLowerCase());
       if (words.length === before) continue;
@@ -106,6 +108,22 @@ function measure(prose: string): { readonly words: readonly string[]; readonly s
     }
   }
   return { words, sentences };
+}
+
+/**
+ * A long paragraph in pieces that end between words. Finding sentences takes time with the square of the length where none ends (measured: a table of 1.9 MB
+ * without an empty line took eight minutes), and a paragraph that people wrote is shorter than this anyway.
+ */
+function piecesOf(paragraph: string): readonly string[] {
+  const pieces: string[] = [];
+  for (let from = 0; from < paragraph.length; ) {
+    const most = paragraph.slice(from, from + pieceCharactersMax).replaceAll("\n", " ");
+    const blank = most.length < pieceCharactersMax ? -1 : most.indexOf(" ", pieceCharactersMin);
+    const piece = blank < 0 ? most : most.slice(0, blank);
+    pieces.push(piece);
+    from += piece.length;
+  }
+  return pieces;
 }
 
 /** The most important heading, the first of those. */

@@ -78,3 +78,30 @@ describe("an analysis", () => {
     expect(analyse(text, "markdown").hosts).toEqual([{ term: "a.example", count: 2 }]);
   });
 });
+
+describe("hostile documents", () => {
+  const size = 256 * 1024;
+  const hostile = {
+    "one word": "x".repeat(size),
+    "words without an end": "word ".repeat(size / 5),
+    "abbreviations without an end": "a. b ".repeat(size / 5),
+    "line after line": "0123 ; [.1A2B]\n".repeat(size / 15),
+    "combining marks": "e\u{301}".repeat(size / 3),
+    "signs that belong together": "👩‍👩‍👧‍👦".repeat(size / 25),
+    "no spaces": "漢".repeat(size / 3),
+    headings: "# x\n".repeat(size / 4),
+  };
+
+  it.each(Object.entries(hostile))("are analysed in linear time: %s", (_, text) => {
+    const startMs = performance.now();
+    analyse(text, "markdown");
+    // Below 0.3 s each; what is quadratic takes from ten seconds to minutes.
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
+
+  it("are cut into pieces without losing a word", () => {
+    expect(analyse("word ".repeat(50_000), "text").words).toBe(50_000);
+    expect(analyse("lines\n".repeat(50_000), "text").words).toBe(50_000);
+    expect(analyse("x ".repeat(4_000), "text").words).toBe(4_000);
+  });
+});
