@@ -355,7 +355,6 @@ export class BusCore {
   /** Handlers first, for they may still publish; then what they published; then the connection. */
   async #drain(timeoutMs: number): Promise<void> {
     const untilMs = this.#options.clock.monotonicMs() + timeoutMs;
-    for (const stop of this.#stopListening) stop();
     await Promise.all(Array.from(this.#subscriptions, (subscription) => subscription.close({ timeoutMs })));
     await this.#outbox.drain(Math.max(1, untilMs - this.#options.clock.monotonicMs()));
     this.#isClosed = true;
@@ -363,15 +362,18 @@ export class BusCore {
     await this.#keeper.close();
     this.#ticker.close();
     this.#emitter.removeAll();
+    for (const stop of this.#stopListening) stop();
   }
 
   #closeOn(signal: NodeJS.Signals): void {
     const onSignal = (): void => {
       this.#options.logger.info({ signal }, "Closing on a signal.");
-      // Whoever closes on a signal wants to end by it: once drained, the signal is sent again, to whatever handles it without us.
-      void this.close().finally(() => process.kill(process.pid, signal));
+      // Whoever closes on a signal wants to end by it: it is sent again, once drained. Who else listens had it already: another bus may still drain.
+      void this.close().finally(() => {
+        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+      });
     };
-    process.once(signal, onSignal);
+    process.on(signal, onSignal);
     this.#stopListening.push(() => process.removeListener(signal, onSignal));
   }
 

@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import { HalyardError } from "./errors.ts";
 import type { ControlCall } from "./groups.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
+import type { Session } from "./spi/backend.ts";
 import type { Capabilities } from "./spi/capabilities.ts";
 import type { GroupInfo } from "./spi/control.ts";
 import type { Subscription, SubscriptionStats } from "./subscription.ts";
@@ -81,9 +82,17 @@ export async function health(parts: InspectParts, timeoutMs: number): Promise<He
   try {
     await withDeadline(clock, timeoutMs, "The health probe", (signal) => session.admin.ping(signal));
     const latencyMs = clock.monotonicMs() - startMs;
-    const warnings = await withDeadline(clock, timeoutMs, "Reading the broker's settings", (signal) => session.admin.warnings(signal));
-    return { healthy: true, backend, connected: true, latencyMs, error: undefined, warnings };
+    return { healthy: true, backend, connected: true, latencyMs, error: undefined, warnings: await warningsOf(session, clock, timeoutMs) };
   } catch (thrown) {
     return { healthy: false, backend, connected: parts.keeper.current !== undefined, latencyMs: undefined, error: asError(thrown), warnings: [] };
+  }
+}
+
+/** A message went round: that the settings cannot be read does not make it untrue. */
+async function warningsOf(session: Session, clock: Clock, timeoutMs: number): Promise<readonly string[]> {
+  try {
+    return await withDeadline(clock, timeoutMs, "Reading the broker's settings", (signal) => session.admin.warnings(signal));
+  } catch (thrown) {
+    return [`The broker's settings could not be read, so nobody knows whether they endanger anything: ${asError(thrown).message}`];
   }
 }

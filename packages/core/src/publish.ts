@@ -93,7 +93,7 @@ function assertOpen(line: PublishLine): void {
 }
 
 function assertCan(capabilities: Capabilities | undefined, { delayMs }: PublishOptions): void {
-  if (delayMs === undefined || delayMs <= 0 || capabilities === undefined || delayMs <= capabilities.delayMsMax) return;
+  if (delayMs === undefined || capabilities === undefined || !(delayMs > capabilities.delayMsMax)) return;
   const limit = capabilities.delayMsMax === 0 ? "cannot delay messages" : `delays messages by ${capabilities.delayMsMax} ms at most`;
   throw new HalyardError("UNSUPPORTED", `This backend ${limit}; delayMs is ${delayMs}.`);
 }
