@@ -3,9 +3,12 @@ import { HalyardError, isHalyardError } from "./errors.ts";
 import type { PublishRequest } from "./spi/backend.ts";
 import type { WireMessage } from "./spi/message.ts";
 
-/** Most messages and bytes that one call of `Session.publish` carries. */
+/**
+ * Most messages and bytes that one call of `Session.publish` carries. Small enough that a full outbox makes several: while the broker takes one the
+ * next is encoded, instead of both sides working by turns (embedded, 256 publishes outstanding: a third faster than all in one).
+ */
 export const batchMessagesMax = 512;
-const batchBytesMax = 1024 * 1024;
+const batchBytesMax = 32 * 1024;
 
 export interface PublishReceipt {
   readonly id: string;

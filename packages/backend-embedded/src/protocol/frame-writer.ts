@@ -1,6 +1,6 @@
 /**
- * Writes frames into preallocated chunks. All that is written in one turn leaves with one `write` (or one `writev`) at its end: a system call
- * costs as much as encoding twenty messages.
+ * Writes frames into preallocated chunks. What is written in one turn leaves at its end, or as soon as `flushBytes` are there: a system call costs
+ * as much as encoding twenty messages, but one large write would make both sides work by turns.
  *
  * The turn's end is `setImmediate`: it comes after all sockets that were readable in this round of the event loop have been read, so that the
  * answers to all of them go together. A lone message is not held up, the same round ends at once.
@@ -11,6 +11,8 @@ import { writeUtf8 } from "./text-bytes.ts";
 
 /** Size of a chunk; about 200 messages of 256 bytes. What is larger gets a chunk of its own. */
 export const chunkBytes = 64 * 1024;
+/** As much leaves before the turn's end: the other side can begin while we go on. Below that a system call of its own costs more than it gains. */
+const flushBytes = 16 * 1024;
 /** Chunks that a pool keeps for later instead of allocating anew. */
 const spareChunksMax = 16;
 /** Up to this length a loop over the characters beats a call into native code (measured at 36 and 64 characters). */
@@ -81,7 +83,8 @@ export class FrameWriter {
     this.view.setUint32(this.#frameStart, this.position - this.#frameStart - lengthBytes);
     this.#frameStart = -1;
     this.#frames++;
-    this.#planFlush();
+    if (this.position >= flushBytes) this.flush();
+    else this.#planFlush();
   }
 
   /** Takes back the open frame. */
