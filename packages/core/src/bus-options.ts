@@ -95,8 +95,10 @@ export function resolveBusOptions(options: BusOptions): ResolvedBusOptions {
     );
   }
   assertNamespace(namespace);
-  if (source !== undefined && (typeof source !== "string" || Buffer.byteLength(source) > 255))
-    throw new HalyardError("INVALID_OPTIONS", "source must be a string of at most 255 bytes.");
+  if (source !== undefined && (typeof source !== "string" || !source.isWellFormed() || Buffer.byteLength(source) > 255))
+    throw new HalyardError("INVALID_OPTIONS", "source must be a string of at most 255 bytes in UTF-8.");
+  for (const name of ["codecs", "compressors", "middleware", "closeOnSignals"] as const)
+    if (options[name] !== undefined && !Array.isArray(options[name])) throw new HalyardError("INVALID_OPTIONS", `${name} must be a list.`);
   const limits = resolveLimits(options.limits);
   return {
     backend,

@@ -37,7 +37,8 @@ export const headerBytesMax = 32 * 1024;
 /** @throws INVALID_OPTIONS */
 export function resolveLimits(given: Partial<Limits> | undefined): Limits {
   for (const [name, value] of Object.entries(given ?? {})) {
-    if (!(name in limitDefaults)) throw new HalyardError("INVALID_OPTIONS", `limits.${name} does not exist. Known: ${Object.keys(limitDefaults).join(", ")}.`);
+    if (!Object.hasOwn(limitDefaults, name))
+      throw new HalyardError("INVALID_OPTIONS", `limits.${name} does not exist. Known: ${Object.keys(limitDefaults).join(", ")}.`);
     if (typeof value !== "number" || !(value > 0)) throw new HalyardError("INVALID_OPTIONS", `limits.${name} must be a number above 0.`);
   }
   return { ...limitDefaults, ...given };

@@ -96,7 +96,11 @@ export function resolveSubscribeOptions(options: SubscribeOptions, busRetry: Res
   if (group === undefined && exclusive) throw invalid("exclusive needs a group: a live subscription has no other members.");
   if (group === undefined && options.from !== undefined && options.from !== "new")
     throw invalid("from needs a group; use bus.history to read what was published before.");
-  if (typeof from === "object" && !Number.isFinite(from.timeMs)) throw invalid("from: { timeMs } must be milliseconds since 1970.");
+  if (from !== "new" && from !== "earliest" && !Number.isFinite(from?.timeMs))
+    throw invalid('from must be "new", "earliest" or { timeMs } with milliseconds since 1970.');
+  for (const name of ["ordered", "exclusive"] as const)
+    if (typeof (options[name] ?? false) !== "boolean") throw invalid(`${name} must be true or false, not ${shown(options[name])}.`);
+  if (!["drop", "dead-letter"].includes(options.expired ?? "drop")) throw invalid(`expired must be "drop" or "dead-letter", not ${shown(options.expired)}.`);
   if (dedup !== undefined && !(dedup.windowMs > 0 && (dedup.idsMax ?? 1) >= 1)) throw invalid("dedup: windowMs must be above 0 and idsMax at least 1.");
   return {
     group,
@@ -127,6 +131,7 @@ function letterGroupOf({ group, deadLetter = group !== undefined }: SubscribeOpt
       throw invalid(`deadLetter names group ${deadLetter}, but this subscription belongs to ${group}: dead letters stay with their group.`);
     return deadLetter;
   }
+  if (deadLetter !== true) throw invalid(`deadLetter must be true, false or the name of a group, not ${shown(deadLetter)}.`);
   if (group === undefined) throw invalid('deadLetter: true needs a group; a live subscription names one: deadLetter: "some-group".');
   return group;
 }

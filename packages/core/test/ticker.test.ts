@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { Ticker, tickMs } from "../src/ticker.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+test("one timer for all watches, none when nobody watches", async () => {
+  const clock = new ManualClock();
+  const ticker = new Ticker(clock);
+  const seen: string[] = [];
+  let isOver = false;
+  const first = (): boolean => {
+    seen.push("first");
+    return !isOver;
+  };
+  ticker.add(first);
+  ticker.add(first);
+  ticker.add((nowMs) => {
+    seen.push(`second at ${nowMs}`);
+    return false;
+  });
+  expect(clock.timers).toBe(1);
+  await clock.advance(tickMs);
+  expect(seen).toEqual(["first", `second at ${tickMs}`]);
+  await clock.advance(tickMs);
+  expect(seen.slice(2)).toEqual(["first"]);
+  isOver = true;
+  await clock.advance(tickMs);
+  expect(clock.timers).toBe(0);
+  ticker.add(() => true);
+  expect(clock.timers).toBe(1);
+  ticker.close();
+  expect(clock.timers).toBe(0);
+});
+
+test("a watch may add another while it is asked", async () => {
+  const clock = new ManualClock();
+  const ticker = new Ticker(clock);
+  let asked = 0;
+  ticker.add(() => {
+    ticker.add(() => {
+      asked++;
+      return false;
+    });
+    return false;
+  });
+  await clock.advance(2 * tickMs);
+  expect([asked, clock.timers]).toEqual([1, 0]);
+});
