@@ -107,8 +107,7 @@ test("an unknown outcome is repeated under the same id on the next session, in t
   seen.push(watch(bus.publish("a", 1, { id: "3" })));
   await quiet();
   backend.session.lose();
-  await quiet();
-  seen.push(watch(bus.publish("a", 1, { id: "4" })));
+  seen.push(watch(bus.publish("a", 1, { id: "4" }))); // it waits already when the others come back
   await clock.advance(1_000);
   expect(backend.session.published.map(({ id }) => id)).toEqual(["1", "2", "3", "4"]);
   for (const call of backend.session.publishes) call.all({ status: "accepted", duplicate: true });
@@ -174,6 +173,31 @@ test("what was published before the refusal arrived, and had not left, does not 
   expect(backend.session.publishes[2]?.ids).toEqual(["1", "2"]);
 });
 
+test("what is held keeps its place before what was in flight when the session ended", async () => {
+  const { bus, backend, clock } = await silentBus();
+  void bus.publish("a", 1, { id: "1" });
+  await quiet();
+  void bus.publish("a", 1, { id: "2" });
+  await quiet();
+  backend.session.publishes[0]?.all(noRoom);
+  await quiet();
+  backend.session.lose();
+  await clock.advance(200);
+  expect(backend.sessions).toHaveLength(2);
+  expect(backend.session.published.map(({ id }) => id)).toEqual(["1", "2"]);
+});
+
+test("what waits leaves in the moment in which there is a session again", async () => {
+  const { bus, backend, clock } = await fakeBus({ random: () => 0.3 });
+  backend.session.lose();
+  await quiet();
+  void bus.publish("a", 1, { id: "1" });
+  await clock.advance(64);
+  expect(backend.sessions).toHaveLength(1);
+  await clock.advance(1);
+  expect(backend.session.published.map(({ id }) => id)).toEqual(["1"]);
+});
+
 test("what is held is asked about less and less often, at least every second", async () => {
   const { bus, backend, clock } = await silentBus();
   void bus.publish("full", 1, { id: "1" }).catch(() => undefined);
@@ -215,6 +239,15 @@ test("a deadline never comes early and at most one tick late; unanswered is PUBL
   await quiet();
   expect(seen.times).toBe(1);
   expect(bus.metrics()).toMatchObject({ published: 0, publishFailed: 1 });
+});
+
+test("one deadline that passes takes no other with it", async () => {
+  const { bus, clock } = await silentBus();
+  const seen = [1_000, 1_040].map((timeoutMs) => watch(bus.publish("a", 1, { timeoutMs })));
+  await clock.advance(1_010);
+  expect(seen.map(({ times }) => times)).toEqual([1, 0]);
+  await clock.advance(50);
+  expect(seen.map(({ times }) => times)).toEqual([1, 1]);
 });
 
 test("late without a connection is CONNECT_FAILED, late while the broker is full is BACKPRESSURE, for those behind as well", async () => {
@@ -345,6 +378,15 @@ test("close waits for open publishes, then rejects the rest: unknown if it was s
   await expect(bus.publish("a", 1)).rejects.toMatchObject({ code: "CLOSED" });
   await clock.advance(60_000);
   expect(clock.timers).toBe(0);
+});
+
+test("what was told of its fate is not told again when the bus closes", async () => {
+  const { bus, clock } = await silentBus();
+  const seen = watch(bus.publish("a", 1, { timeoutMs: 100 }));
+  await clock.advance(200);
+  expect(seen.times).toBe(1);
+  await bus.close();
+  expect(bus.metrics()).toMatchObject({ publishFailed: 1, publishing: { messages: 0, bytes: 0 } });
 });
 
 test("what waits for a connection when the bus closes was certainly not stored", async () => {

@@ -233,6 +233,22 @@ test("close gives up on handlers at its deadline: their signal aborts, and their
   expect(backend.subscription.outcomes).toEqual([]);
 });
 
+test("close gives back what would be tried again in place, before and after it is called", async () => {
+  const { bus, backend } = await fakeBus({ retry: { delayMs: 1_000, jitter: 0 } });
+  const runs = new Runs();
+  const subscription = await bus.subscribe("#", { group: "g", ordered: true, concurrency: 3, inFlightMax: 3 }, runs.handle);
+  backend.subscription.deliver(delivery("open"));
+  await quiet();
+  await runs.end("open");
+  backend.subscription.deliver(delivery("before", { key: "k" }), delivery("after", { key: "l" }));
+  await quiet();
+  await runs.fail("before");
+  const closing = subscription.close();
+  await runs.fail("after");
+  await closing;
+  expect(backend.subscription.outcomes).toEqual(["open:ack", "before:release", "after:release"]);
+});
+
 test("closing while the first session is still awaited ends the call to subscribe", async () => {
   const { bus, backend } = await fakeBus();
   let come: () => void = () => undefined;
@@ -568,6 +584,26 @@ test("a lease is extended while a handler runs; a lost one aborts it and is not 
   expect(events).toContain("lease-loss");
 });
 
+test("nobody extends leases of a subscription that is closed, or of a source that is gone", async () => {
+  const backend = new FakeBackend();
+  const fake = await fakeBus({}, backend);
+  backend.session.lease = { durationMs: 3_000, extend: async () => [] };
+  const subscription = await fake.bus.subscribe("#", { group: "g" }, () => undefined);
+  await lostAndBack(fake);
+  await fake.clock.advance(1_000);
+  expect(fake.clock.timers).toBe(0); // the new session has no leases
+  backend.onConnect = async () => {
+    const session = new FakeSession();
+    session.lease = { durationMs: 3_000, extend: async () => [] };
+    return session;
+  };
+  await lostAndBack(fake);
+  expect(fake.clock.timers).toBe(1);
+  await subscription.close();
+  await fake.clock.advance(1_000);
+  expect(fake.clock.timers).toBe(0);
+});
+
 test("a lease that lapsed by our own clock, for it could not be extended, is refused and counted", async () => {
   const backend = new FakeBackend();
   const { bus, clock, events } = await fakeBus({}, backend);
@@ -604,6 +640,23 @@ test("a settlement that failed is tried again, and a retry is only told of when 
   expect(backend.subscription.outcomes).toEqual(["m0:inbox"]);
   expect(events).toContain("retry");
   expect(subscription.stats().retried).toBe(1);
+});
+
+test("what could not be settled before the session ended is stale, not tried on the next one", async () => {
+  const fake = await fakeBus({ retry: { attemptsMax: 1 } });
+  const { bus, backend } = fake;
+  const subscription = await bus.subscribe("#", { group: "g", ordered: true }, () => {
+    throw new Error("no");
+  });
+  backend.subscription.onSettle = async (settlements) => settlements.map(() => "failed" as const);
+  backend.subscription.deliver(delivery("m0", { key: "k" }));
+  await quiet();
+  await lostAndBack(fake);
+  await fake.clock.advance(10_000);
+  expect(subscription.stats()).toMatchObject({ stale: 1, deadLettered: 0 });
+  backend.subscription.deliver(delivery("m0", { key: "k" }, 2));
+  await quiet();
+  expect(backend.subscription.outcomes).toEqual(["m0:dead-letters"]); // its key is free again
 });
 
 test("a stale settlement is counted and tells of nothing", async () => {
