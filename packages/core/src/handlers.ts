@@ -93,7 +93,8 @@ export class Handlers {
     while (this.#running < this.#options.concurrency && !this.#isPaused) {
       const flight = this.#due.length > 0 ? this.#due.shift() : this.#backlog.take();
       if (flight === undefined) return;
-      nowMs = this.#start(flight, nowMs ?? this.#parts.clock.monotonicMs());
+      const startMs: number = nowMs ?? this.#parts.clock.monotonicMs();
+      nowMs = isLapsed(flight, startMs) ? this.#skip(flight, startMs) : this.#start(flight, startMs);
     }
   }
 
@@ -148,6 +149,13 @@ export class Handlers {
   }
 
   // ── Running ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Its lease lapsed while it waited: somebody else may have it by now, and running it here could not be settled. */
+  #skip(flight: Flight, nowMs: number): number {
+    flight.state = "over";
+    this.#leave(flight, release);
+    return nowMs;
+  }
 
   /** Returns when it ended, if it has ended already. */
   #start(flight: Flight, nowMs: number): number | undefined {
@@ -226,6 +234,7 @@ export class Handlers {
   /** Not settled and not held any more: the broker hands it over again. */
   #forget(flight: Flight): void {
     flight.state = "over";
+    this.#early.delete(flight);
     this.#cancelPause(flight);
     this.#backlog.free(flight);
   }
@@ -280,7 +289,7 @@ export class Handlers {
 
   #leave(flight: Flight, outcome: Outcome): void {
     const isHeld = this.flights.remove(flight);
-    if (isHeld && flight.leaseUntilMs !== undefined && flight.leaseUntilMs <= this.#parts.clock.monotonicMs()) this.#refuse(flight);
+    if (isHeld && flight.leaseUntilMs !== undefined && isLapsed(flight, this.#parts.clock.monotonicMs())) this.#refuse(flight);
     else flight.settler.add(flight, outcome);
     if (isHeld) this.#parts.onRoom();
   }
@@ -325,6 +334,10 @@ export class Handlers {
   readonly #onSettleFailed = (flight: Flight, error: Error | undefined): void => {
     this.#parts.warn(`The outcome of message ${flight.message.id} could not be stored; it is tried again.`, error);
   };
+}
+
+function isLapsed({ leaseUntilMs }: Flight, nowMs: number): boolean {
+  return leaseUntilMs !== undefined && leaseUntilMs <= nowMs;
 }
 
 /** Stands for the outcome of a run whose message goes on in another flight. */

@@ -584,6 +584,25 @@ test("a lease is extended while a handler runs; a lost one aborts it and is not 
   expect(events).toContain("lease-loss");
 });
 
+test("what lost its lease while it waited for a handler is not run: somebody else may have it", async () => {
+  const backend = new FakeBackend();
+  const { bus, clock } = await fakeBus({}, backend);
+  let lost: unknown[] = [];
+  backend.session.lease = { durationMs: 3_000, extend: async () => lost };
+  const runs = new Runs();
+  const subscription = await bus.subscribe("#", { group: "g", inFlightMax: 3 }, runs.handle);
+  backend.subscription.deliver(delivery("m0"));
+  await quiet();
+  backend.subscription.deliver(delivery("m1"), delivery("m2"));
+  lost = ["m1"];
+  await clock.advance(1_100);
+  await runs.end("m0");
+  await runs.end("m2");
+  expect(runs.started).toEqual(["m0", "m2"]);
+  expect(backend.subscription.outcomes).toEqual(["m0:ack", "m2:ack"]);
+  expect(subscription.stats()).toMatchObject({ leasesLost: 1, inFlight: 0, released: 0 });
+});
+
 test("nobody extends leases of a subscription that is closed, or of a source that is gone", async () => {
   const backend = new FakeBackend();
   const fake = await fakeBus({}, backend);
