@@ -54,7 +54,7 @@ export function guaranteeTable(reports: readonly GuaranteeReport[]): string {
   const lines = [header, header.map((_, index) => (index === 0 ? "---:" : "---")), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
   return [
     ...lines,
-    ...(reasons.length > 0 ? ["", "Not asked, in whole or in part:", ""] : []),
+    ...(reasons.length > 0 ? ["", "A number says that some of the promise was not asked, because:", ""] : []),
     ...reasons.map((reason, index) => `${index + 1}. ${reason}`),
     "",
   ].join("\n");

@@ -136,6 +136,11 @@ export class BusCore {
     return this.publish(topic, payload, { correlationId: cause.correlationId ?? cause.id, causationId: cause.id, ...options });
   }
 
+  async #replyTo(cause: WireMessage, topic: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+    if (cause.replyTo === undefined) throw new HalyardError("INVALID_OPTIONS", `Message ${cause.id} asks for no answer: its publisher gave no replyTo.`);
+    return this.send(cause.replyTo, topic, payload, { correlationId: cause.correlationId ?? cause.id, causationId: cause.id, ...options });
+  }
+
   async #publishLetter(group: string, letter: WireMessage): Promise<void> {
     await this.#outbox.add(letter, {
       target: { deadLetters: group },
@@ -217,6 +222,7 @@ export class BusCore {
       requestTimeoutMs: limits.requestTimeoutMs,
       closeTimeoutMs: limits.closeTimeoutMs,
       publishFrom: (message, topic, payload, options) => this.#publishFrom(message, topic, payload, options),
+      replyTo: (message, topic, payload, options) => this.#replyTo(message, topic, payload, options),
       publishLetter: (group, letter) => this.#publishLetter(group, letter),
       handlerMs: (durationMs) => this.#metrics.handlerLatency.record(durationMs),
       warn: (text, error) => this.#warn(text, error),

@@ -6,7 +6,7 @@ import { type Compressor, CompressorRegistry, compressionThresholdBytes } from "
 import type { Encoding } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
-import { type Logger, silentLogger } from "./logger.ts";
+import { containedLogger, type Logger, silentLogger } from "./logger.ts";
 import type { Middleware } from "./middleware.ts";
 import { type ResolvedRetryPolicy, type RetryPolicy, resolveRetry, retryDefaults } from "./retry.ts";
 import type { Backend } from "./spi/backend.ts";
@@ -108,7 +108,7 @@ export function resolveBusOptions(options: BusOptions): ResolvedBusOptions {
     encoding: encodingOf(options, limits),
     middleware: options.middleware ?? [],
     retry: resolveRetry(options.retry, retryDefaults),
-    logger: options.logger ?? silentLogger,
+    logger: containedLogger(options.logger ?? silentLogger),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     idRandom: options.random,

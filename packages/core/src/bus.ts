@@ -15,9 +15,14 @@ import type { Subscription } from "./subscription.ts";
 import type { KnownPattern, KnownTopic, PayloadMatching, PayloadOf, TopicMap, UntypedTopics } from "./topics/topic-map.ts";
 
 /** The context with a `publish` that knows the bus's topics. */
-export interface TypedContext<Map extends TopicMap = UntypedTopics> extends Omit<HandlerContext, "publish"> {
+export interface TypedContext<Map extends TopicMap = UntypedTopics> extends Omit<HandlerContext, "publish" | "reply"> {
   /** Like `bus.publish`; the new message carries this one's correlation id (or its id) and its id as causation id. */
   publish<const Topic extends string>(topic: KnownTopic<Map, Topic>, payload: PayloadOf<Map, Topic>, options?: PublishOptions): Promise<PublishReceipt>;
+  /**
+   * Answers: puts a message into the inbox of the group that this message names in `replyTo`, and nowhere else, in the same conversation. Rejects with
+   * `INVALID_OPTIONS` where it names none, `NO_SUCH_GROUP` where that group is not there, and as `publish` does.
+   */
+  reply<const Topic extends string>(topic: KnownTopic<Map, Topic>, payload: PayloadOf<Map, Topic>, options?: PublishOptions): Promise<PublishReceipt>;
 }
 
 /**

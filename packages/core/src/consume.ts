@@ -65,8 +65,8 @@ export interface ConsumeLine {
   readonly monotonicMs: () => number;
   readonly random: () => number;
   readonly observer: ConsumeObserver;
-  /** For `ack: "received"`: settles before the handler runs. */
-  readonly settleEarly?: ((flight: Flight) => void) | undefined;
+  /** For `ack: "received"`: settles before the handler runs; false: it could not be settled and comes again, so it must not run. */
+  readonly settleEarly?: ((flight: Flight) => Promise<boolean>) | undefined;
 }
 
 export function deliver(flight: Flight, line: ConsumeLine): Verdict | Promise<Verdict> {
@@ -83,8 +83,15 @@ export function deliver(flight: Flight, line: ConsumeLine): Verdict | Promise<Ve
 
 function handle(flight: Flight, line: ConsumeLine, unpacked: Message | Failure): Verdict | Promise<Verdict> {
   if (unpacked instanceof Failure) return deadLetter(flight, line, "decode", unpacked.error); // bytes that do not decode never will
+  if (line.settleEarly !== undefined) return handleOnce(flight, line, unpacked, line.settleEarly);
   const failure = run(flight, line, unpacked);
   return failure instanceof Promise ? failure.then((later) => conclude(flight, line, later)) : conclude(flight, line, failure);
+}
+
+/** At most once: the handler runs only when nobody can hand the message over again. */
+async function handleOnce(flight: Flight, line: ConsumeLine, message: Message, settleEarly: (flight: Flight) => Promise<boolean>): Promise<Verdict> {
+  if (!(await settleEarly(flight))) return release;
+  return conclude(flight, line, await run(flight, line, message));
 }
 
 function conclude(flight: Flight, line: ConsumeLine, failure: Failure | undefined): Verdict {
@@ -101,7 +108,7 @@ class Failure {
   }
 }
 
-/** Direct sends and redriven letters were meant for this group whatever their topic. */
+/** Direct sends were meant for this group whatever their topic. */
 function isOurs(message: WireMessage, line: ConsumeLine): boolean {
   return line.matches(message.topic) || (line.group !== undefined && message.headers !== noHeaders && message.headers[ownHeaders.to] === line.group);
 }
@@ -195,7 +202,6 @@ function unpack(wire: WireMessage, line: ConsumeLine): Message | Failure | Promi
 
 function run(flight: Flight, line: ConsumeLine, message: Message): Failure | undefined | Promise<Failure | undefined> {
   line.observer.started(flight);
-  line.settleEarly?.(flight);
   try {
     const result = line.handle(message, flight);
     if (!isThenable(result)) return undefined;

@@ -17,6 +17,11 @@ export interface HandlerContext {
   /** Like `bus.publish`; the new message carries this one's correlation id (or its id) and its id as causation id. */
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt>;
   /**
+   * Answers: puts a message into the inbox of the group that this message names in `replyTo`, and nowhere else, in the same conversation. Rejects with
+   * `INVALID_OPTIONS` where it names none, `NO_SUCH_GROUP` where that group is not there, and as `bus.publish` does.
+   */
+  reply(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt>;
+  /**
    * Asks that the message comes again, after `delayMs` or what the policy says. Takes effect when the handler ends, however it ends;
    * counts as a failed attempt.
    */

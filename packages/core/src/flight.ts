@@ -24,6 +24,7 @@ export type FlightState = "waiting" | "running" | "over";
 export interface FlightHost {
   readonly group: string | undefined;
   publishFrom(message: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt>;
+  replyTo(message: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt>;
   loggerFor(flight: Flight): Logger;
 }
 
@@ -39,6 +40,8 @@ export class Flight implements HandlerContext, Settlement {
   settleTries = 0;
   /** Called when the backend has done it: a retry or a dead letter is only told of when it is there. */
   whenSettled: (() => void) | undefined = undefined;
+  /** Called when it was not done, and the message comes again. */
+  whenStale: (() => void) | undefined = undefined;
   /** Where it stands in the subscription's list of unsettled flights; -1: not in it. */
   index = -1;
   /** Raised by retries in place; a retry through the inbox arrives with it raised. */
@@ -88,6 +91,10 @@ export class Flight implements HandlerContext, Settlement {
 
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
     return this.#host.publishFrom(this.message, topic, payload, options);
+  }
+
+  reply(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+    return this.#host.replyTo(this.message, topic, payload, options);
   }
 
   retry(delayMs?: number): void {

@@ -9,6 +9,7 @@ import { afterFailure, type ConsumeLine, deliver, type Verdict } from "./consume
 import { HalyardError } from "./errors.ts";
 import type { Flight } from "./flight.ts";
 import { FlightList } from "./flight-list.ts";
+import { ownHeaders } from "./message.ts";
 import type { ConsumeCounters } from "./metrics.ts";
 import { ack, release } from "./outcome.ts";
 import type { Settler, SettlerObserver } from "./settler.ts";
@@ -266,10 +267,14 @@ export class Handlers {
 
   // ── Settling ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** For `ack: "received"`: the message is done before its handler runs. */
-  settleEarly(flight: Flight): void {
-    this.#early.add(flight);
-    this.#leave(flight, ack);
+  /** For `ack: "received"`: the message is done before its handler runs. False where it could not be, and comes again. */
+  settleEarly(flight: Flight): Promise<boolean> {
+    return new Promise((resolve) => {
+      flight.whenSettled = () => resolve(true);
+      flight.whenStale = () => resolve(false);
+      this.#early.add(flight);
+      this.#leave(flight, ack);
+    });
   }
 
   #settle(flight: Flight, outcome: Outcome): void {
@@ -277,6 +282,7 @@ export class Handlers {
     if (outcome === held) return;
     if (outcome.type === "release") this.#noteRelease(flight);
     if (this.#early.delete(flight)) this.#backlog.free(flight);
+    else if (outcome.type === "release" && isOnTrial(flight)) this.#leave(flight, backUntried(flight));
     else if (this.#isLive && outcome.type === "move") void this.#publishLetter(flight, outcome.message);
     else this.#leave(flight, outcome);
   }
@@ -298,6 +304,7 @@ export class Handlers {
   #refuse(flight: Flight): void {
     this.#counters.leasesLost++;
     this.#parts.leaseLost(flight);
+    flight.whenStale?.();
     this.#backlog.free(flight);
   }
 
@@ -322,6 +329,7 @@ export class Handlers {
 
   readonly #onStale = (flight: Flight): void => {
     this.#counters.stale++;
+    flight.whenStale?.();
     if (this.#options.ordered) this.#freeKey(flight);
   };
 
@@ -338,6 +346,15 @@ export class Handlers {
 
 function isLapsed({ leaseUntilMs }: Flight, nowMs: number): boolean {
   return leaseUntilMs !== undefined && leaseUntilMs <= nowMs;
+}
+
+function isOnTrial({ isSuspect, message }: Flight): boolean {
+  return isSuspect && message.headers[ownHeaders.trials] !== undefined;
+}
+
+/** A suspect on trial that is given back goes as a new copy: its count of hand-overs tells of deaths only, and this was none. */
+function backUntried({ message }: Flight): Outcome {
+  return { type: "move", to: "inbox", message, delayMs: 0 };
 }
 
 /** Stands for the outcome of a run whose message goes on in another flight. */

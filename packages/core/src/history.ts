@@ -7,6 +7,7 @@ import type { TopicPattern } from "./pattern.ts";
 import type { Session } from "./spi/backend.ts";
 import type { History, StoredMessage } from "./spi/control.ts";
 import { assertMessageId } from "./topic.ts";
+import { asError } from "./waiting.ts";
 
 export interface HistoryOptions {
   /** Default `start`. `after`: a position that was returned before. */
@@ -16,8 +17,10 @@ export interface HistoryOptions {
 }
 
 export interface HistoryEntry<Payload = unknown, Topic extends string = string> {
+  /** Its payload is `undefined` where the body cannot be decoded; `error` tells. */
   readonly message: Message<Payload, Topic>;
   readonly position: string;
+  readonly error: Error | undefined;
 }
 
 /** Messages read at once. */
@@ -53,7 +56,12 @@ export async function readHistoryById(call: ControlCall, encoding: Encoding, ids
 }
 
 function entryOf({ message, position }: StoredMessage, encoding: Encoding): HistoryEntry {
-  return { message: messageOf(message, unpackPayload(message, encoding)), position };
+  // One message that cannot be read must not hide all that come after it.
+  try {
+    return { message: messageOf(message, unpackPayload(message, encoding)), position, error: undefined };
+  } catch (thrown) {
+    return { message: messageOf(message, undefined), position, error: asError(thrown) };
+  }
 }
 
 function historyOf(session: Session): History {

@@ -28,6 +28,27 @@ export function childLogger(logger: Logger, bindings: object): Logger {
   };
 }
 
+/** A logger that throws (a full disk, a closed stream) must not stop messages: its failures end here, for there is nowhere left to report them. */
+export function containedLogger(logger: Logger): Logger {
+  if (logger === silentLogger) return logger;
+  const contained =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (details: object, message: string): void => {
+      try {
+        logger[level](details, message);
+      } catch {
+        // As said above.
+      }
+    };
+  return {
+    debug: contained("debug"),
+    info: contained("info"),
+    warn: contained("warn"),
+    error: contained("error"),
+    child: (bindings) => containedLogger(childLogger(logger, bindings)),
+  };
+}
+
 /** Depth of `cause` that a log line shows. */
 const causesMax = 4;
 

@@ -142,6 +142,7 @@ export class Outbox {
 
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
+    this.#currentTurn.startMs = this.#clock.monotonicMs();
     const session = this.#keeper.current;
     if (session === undefined || this.#isGathering) return;
     if (this.#heldRoutes.size > 0) this.#holdFollowers();
@@ -191,15 +192,20 @@ export class Outbox {
   }
 
   #acceptAll(batch: readonly Outgoing[]): void {
+    const nowMs = this.#clock.monotonicMs();
     let accepted = 0;
-    let startMs = 0;
+    let turn = batch[0]?.turn;
     for (const entry of batch) {
       if (entry.state === "done") continue;
+      if (turn !== undefined && entry.turn !== turn && accepted > 0) {
+        this.#observer.accepted(accepted, turn.startMs, nowMs);
+        accepted = 0;
+      }
+      turn = entry.turn;
       accepted++;
-      startMs = entry.turn.startMs;
       this.#accept(entry, undefined);
     }
-    if (accepted > 0) this.#observer.accepted(accepted, startMs, this.#clock.monotonicMs());
+    if (turn !== undefined && accepted > 0) this.#observer.accepted(accepted, turn.startMs, nowMs);
     this.#holdDelayMs = holdDelayMsMin;
   }
 

@@ -33,7 +33,8 @@ type State = "waiting" | "flying" | "held" | "done";
 
 /** What the entries of one turn have in common. */
 export interface TurnOfEntries {
-  readonly startMs: number;
+  /** When the turn's messages were about to leave: deadlines count from here, so that long work in the turn shortens none. */
+  startMs: number;
 }
 
 /** One message on its way: few fields, for there is one object a message. The promise's own functions are kept, so a publish makes one promise. */

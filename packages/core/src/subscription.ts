@@ -52,7 +52,7 @@ export interface Subscription {
   /** Starts no more handlers and gives back what has not started, so that other members can have it. */
   pause(): void;
   resume(): void;
-  /** Stops receiving, waits for running handlers (`timeoutMs`, default `limits.closeTimeoutMs`), gives back the rest, flushes acks. Idempotent. */
+  /** Stops receiving, waits for running handlers (`timeoutMs`, default `limits.closeTimeoutMs`), gives back the rest, flushes acks. Idempotent. A handler that awaits the closing of its own subscription waits for itself, until the deadline. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -66,6 +66,7 @@ export interface SubscriptionParts extends Omit<HandlersParts, "onRoom"> {
   readonly requestTimeoutMs: number;
   readonly closeTimeoutMs: number;
   publishFrom(message: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt>;
+  replyTo(message: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt>;
   /** The subscription is connected again after a loss and may have missed messages. */
   gap(patterns: readonly string[], count: number | undefined): void;
   ended(subscription: RunningSubscription, error: HalyardError | undefined): void;
@@ -105,7 +106,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#options = options;
     this.#parts = parts;
     this.#credit = options.inFlightMax;
-    const settleEarly = options.acksOnReceipt ? (flight: Flight): void => this.#handlers.settleEarly(flight) : undefined;
+    const settleEarly = options.acksOnReceipt ? (flight: Flight): Promise<boolean> => this.#handlers.settleEarly(flight) : undefined;
     this.#handlers = new Handlers({ ...line, settleEarly }, options, counters, { ...parts, onRoom: () => this.#wake() });
     this.#ready.promise.catch(() => undefined); // the caller of start() hears it, if there still is one
   }
@@ -158,6 +159,10 @@ export class RunningSubscription implements Subscription, FlightHost {
 
   publishFrom(message: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {
     return this.#parts.publishFrom(message, topic, payload, options);
+  }
+
+  replyTo(message: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {
+    return this.#parts.replyTo(message, topic, payload, options);
   }
 
   loggerFor({ message, attempt }: Flight): Logger {
@@ -266,7 +271,7 @@ export class RunningSubscription implements Subscription, FlightHost {
 
   #stop(error: HalyardError): void {
     this.#closing.abort();
-    this.#closed ??= Promise.resolve();
+    this.#closed ??= this.#handlers.close(this.#parts.closeTimeoutMs).then(() => undefined);
     this.#ready.reject(error);
     this.#parts.ended(this, error);
     this.#ended.resolve(error);

@@ -31,9 +31,9 @@ export class MessageReader {
     return this.#read(bytes, start, end, count, (page, place) => new EncodedMessage(this.#skeleton, page, place));
   }
 
-  /** As `readEncoded`, with every field read: a plain object, which core may copy with changes. */
+  /** As `readEncoded`, with every field read, so that core may copy it with changes. */
   readPlain(bytes: Buffer, start: number, end: number, count: number): WireMessage[] {
-    return this.#read(bytes, start, end, count, (page, place) => plainMessage(this.#skeleton, page, place));
+    return this.#read(bytes, start, end, count, (page, place) => new PlainMessage(this.#skeleton, page, place));
   }
 
   #read(bytes: Buffer, start: number, end: number, count: number, make: (page: Page, place: number) => WireMessage): WireMessage[] {
@@ -158,35 +158,57 @@ function afterText(view: DataView, position: number, end: number): number {
   return next;
 }
 
-/** One object shape for all messages keeps core's path monomorphic. */
-function plainMessage(skeleton: Skeleton, page: Page, start: number): WireMessage {
-  const { bytes } = page;
-  const { flags } = skeleton;
-  const shift = start - skeleton.start;
-  const texts = skeleton.textsStart + shift;
-  const textOf = (flag: number): string | undefined =>
-    (flags & flag) === 0 ? undefined : readText(bytes, skipTexts(bytes, texts, flags & textFlags & (flag - 1)));
-  const hasTexts = (flags & textFlags) !== 0;
-  return {
-    topic: skeleton.topic,
-    id: skeleton.id,
-    timeMs: page.view.getFloat64(start + 8),
-    attempt: skeleton.attempt,
-    contentType: hasTexts ? (textOf(has.contentType) ?? contentTypeDefault) : contentTypeDefault,
-    contentEncoding: hasTexts ? textOf(has.contentEncoding) : undefined,
-    body: bytes.subarray(skeleton.bodyStart + shift, skeleton.end + shift),
-    value: undefined,
-    headers: (flags & has.headers) === 0 ? noHeaders : readHeaders(bytes, skipTexts(bytes, texts, flags & textFlags)),
-    priority: skeleton.priority,
-    persistent: (flags & has.notPersistent) === 0,
-    key: hasTexts ? textOf(has.key) : undefined,
-    type: hasTexts ? textOf(has.type) : undefined,
-    source: hasTexts ? textOf(has.source) : undefined,
-    correlationId: hasTexts ? textOf(has.correlationId) : undefined,
-    replyTo: hasTexts ? textOf(has.replyTo) : undefined,
-    expiresAtMs: skeleton.expiresAtMs,
-    notBeforeMs: skeleton.notBeforeMs,
-  };
+/**
+ * A message with every field read. A class, not an object literal: V8 makes the objects of a literal in the old generation once it has seen many of
+ * them wait, and then each keeps its bytes until the next full collection.
+ */
+class PlainMessage implements WireMessage {
+  readonly topic: string;
+  readonly id: string;
+  readonly timeMs: number;
+  readonly attempt: number;
+  contentType = contentTypeDefault;
+  contentEncoding: string | undefined = undefined;
+  readonly body: Uint8Array;
+  readonly value = undefined;
+  headers = noHeaders;
+  readonly priority: number;
+  readonly persistent: boolean;
+  key: string | undefined = undefined;
+  type: string | undefined = undefined;
+  source: string | undefined = undefined;
+  correlationId: string | undefined = undefined;
+  replyTo: string | undefined = undefined;
+  readonly expiresAtMs: number | undefined;
+  readonly notBeforeMs: number | undefined;
+
+  constructor(skeleton: Skeleton, { bytes, view }: Page, start: number) {
+    const { flags } = skeleton;
+    const shift = start - skeleton.start;
+    this.topic = skeleton.topic;
+    this.id = skeleton.id;
+    this.timeMs = view.getFloat64(start + 8);
+    this.attempt = skeleton.attempt;
+    this.body = bytes.subarray(skeleton.bodyStart + shift, skeleton.end + shift);
+    this.priority = skeleton.priority;
+    this.persistent = (flags & has.notPersistent) === 0;
+    this.expiresAtMs = skeleton.expiresAtMs;
+    this.notBeforeMs = skeleton.notBeforeMs;
+    if ((flags & (textFlags | has.headers)) !== 0) this.#readTexts(bytes, skeleton.textsStart + shift, flags);
+  }
+
+  #readTexts(bytes: Buffer, texts: number, flags: number): void {
+    const textOf = (flag: number): string | undefined =>
+      (flags & flag) === 0 ? undefined : readText(bytes, skipTexts(bytes, texts, flags & textFlags & (flag - 1)));
+    this.contentType = textOf(has.contentType) ?? contentTypeDefault;
+    this.contentEncoding = textOf(has.contentEncoding);
+    this.key = textOf(has.key);
+    this.type = textOf(has.type);
+    this.source = textOf(has.source);
+    this.correlationId = textOf(has.correlationId);
+    this.replyTo = textOf(has.replyTo);
+    if ((flags & has.headers) !== 0) this.headers = readHeaders(bytes, skipTexts(bytes, texts, flags & textFlags));
+  }
 }
 
 function emptySkeleton(): Skeleton {

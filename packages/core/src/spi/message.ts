@@ -19,7 +19,7 @@ export interface WireMessage {
   readonly body: Uint8Array;
   /** The payload itself, only where `capabilities.carriesValues`; `body` is empty then. */
   readonly value?: { readonly payload: unknown } | undefined;
-  /** Names `[a-z0-9_-]{1,64}`, values any Unicode, 32 KiB together. */
+  /** Names `[a-z0-9_-]{1,64}`, values any Unicode. The user's take 32 KiB together at most, core's own 1 KiB beside them (33 KiB must be storable). */
   readonly headers: Readonly<Record<string, string>>;
   /** 0 (last) to 9 (first), default 4. */
   readonly priority: number;

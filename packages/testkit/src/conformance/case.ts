@@ -38,6 +38,8 @@ export interface ConformanceCase {
   readonly isSlow?: boolean;
   /** Runs in simulated time. */
   readonly isTimed?: boolean;
+  /** Asks that something is refused by backends that cannot do it: leaving it out for one that can is no gap in the guarantee table. */
+  readonly asksRefusal?: boolean;
   /** Why this backend is not asked; `undefined`: it is. */
   readonly needs?: (capabilities: Capabilities, abilities: Abilities) => string | undefined;
   run(world: World): Promise<void>;

@@ -29,7 +29,7 @@ export class Report {
   }
 
   exclude(one: ConformanceCase, reason: string): void {
-    this.of(one.promise).excluded.push({ title: one.title, reason });
+    if (one.asksRefusal !== true) this.of(one.promise).excluded.push({ title: one.title, reason });
   }
 
   /** Writes `guarantees/<name>.json` below `folder`. */

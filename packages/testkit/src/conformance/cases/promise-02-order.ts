@@ -193,6 +193,7 @@ export const orderCases: readonly ConformanceCase[] = [
     promise: 2,
     title: "exclusive is UNSUPPORTED where the broker cannot",
     kind: "limit",
+    asksRefusal: true,
     needs: (capabilities) => (capabilities.exclusive ? "it has exclusive groups" : undefined),
     async run(world) {
       const bus = await world.bus();

@@ -1,5 +1,6 @@
 /** Promise 3: live subscriptions get everything while connected; of a group one member gets each message; groups do not influence each other. */
 import assert from "node:assert/strict";
+import { isHalyardError } from "@halyard/core";
 import type { ConformanceCase } from "../case.ts";
 import { counted, gate, numbers, pause, recorder } from "../recorder.ts";
 
@@ -180,6 +181,31 @@ export const fanOutCases: readonly ConformanceCase[] = [
         assert.equal(seen[0]?.message.headers.word, "clean");
       }
       assert.deepEqual([payload, headers], [{ word: "clean" }, { word: "clean" }], "the publisher's own objects were changed");
+    },
+  },
+  {
+    promise: 3,
+    title: "an answer goes to the group that was named, in the same conversation, and nowhere else",
+    kind: "normal",
+    async run(world) {
+      const asking = await world.bus();
+      const answering = await world.bus();
+      const answers = recorder();
+      const others = recorder();
+      await asking.subscribe("answers.of.asking", { group: "asking" }, answers.handle);
+      await asking.subscribe("answer.#", { group: "others" }, others.handle);
+      const refusals: unknown[] = [];
+      await answering.subscribe("question.#", { group: "answering" }, async (message, context) => {
+        if (message.replyTo === undefined) await context.reply("answer.given", 0).catch((error: unknown) => refusals.push(error));
+        else await context.reply("answer.given", `answer to ${message.payload}`);
+      });
+      const { id } = await asking.publish("question.one", "question", { replyTo: "asking" });
+      await asking.publish("question.two", "nobody asks");
+      await world.until(() => answers.seen.length === 1 && refusals.length === 1, "the answer comes, and the other handler hears that nobody asks");
+      const [answer] = answers.seen;
+      assert.deepEqual([answer?.message.payload, answer?.message.correlationId, answer?.message.causationId], ["answer to question", id, id]);
+      assert.ok(isHalyardError(refusals[0], "INVALID_OPTIONS"));
+      assert.equal(others.seen.length, 0, "an answer was seen by another group");
     },
   },
   {

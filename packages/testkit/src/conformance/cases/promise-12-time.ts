@@ -132,6 +132,7 @@ export const timeCases: readonly ConformanceCase[] = [
     promise: 12,
     title: "a delay that the broker cannot keep is refused at the call",
     kind: "limit",
+    asksRefusal: true,
     needs: ({ delayMsMax }) => (delayMsMax >= Number.MAX_SAFE_INTEGER ? "it keeps any delay" : undefined),
     async run(world) {
       const bus = await world.bus();

@@ -106,6 +106,7 @@ export const historyCases: readonly ConformanceCase[] = [
     promise: 21,
     title: "history and earlier starts are UNSUPPORTED where there are none",
     kind: "limit",
+    asksRefusal: true,
     needs: ({ startsAt }, { history: hasHistory }) => (hasHistory || startsAt.earliest ? "it keeps a history" : undefined),
     async run(world) {
       const bus = await world.bus();
