@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { HalyardError } from "../src/errors.ts";
 import { type Message, ownHeaders } from "../src/message.ts";
+import type { SettleStatus } from "../src/spi/message.ts";
 import { type Deferred, deferred } from "../src/waiting.ts";
 import { delivery, FakeBackend, FakeSession, fakeCapabilities } from "./fake-backend.ts";
 import { type FakeBus, fakeBus } from "./fake-bus.ts";
@@ -551,6 +552,30 @@ test('ack: "received" settles before the handler ends, once, and never retries',
   expect(backend.subscription.outcomes).toEqual(["m0:ack"]);
   expect(subscription.stats()).toMatchObject({ failed: 1, retried: 0, deadLettered: 0, inFlight: 0, running: 0 });
   expect(events).toContain("message-drop");
+});
+
+test('ack: "received" runs nothing before it is settled, nor what could not be settled', async () => {
+  const { bus, backend } = await fakeBus();
+  const runs = new Runs();
+  const subscription = await bus.subscribe("#", { group: "g", ack: "received", concurrency: 2 }, runs.handle);
+  let answer: (statuses: readonly SettleStatus[]) => void = () => undefined;
+  backend.subscription.onSettle = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  backend.subscription.deliver(delivery("m0"));
+  await quiet();
+  expect(runs.started).toEqual([]);
+  answer(["done"]);
+  await quiet();
+  expect(runs.started).toEqual(["m0"]);
+  backend.subscription.deliver(delivery("m1"));
+  await quiet();
+  answer(["stale"]);
+  await quiet();
+  expect(runs.started).toEqual(["m0"]);
+  expect(subscription.stats()).toMatchObject({ running: 1, stale: 1 });
+  await runs.end("m0");
 });
 
 test("a lease is extended while a handler runs; a lost one aborts it and is not settled", async () => {
