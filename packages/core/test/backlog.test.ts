@@ -9,7 +9,8 @@ import type { WireMessage } from "../src/spi/message.ts";
 import { delivery, FakeSubscription } from "./fake-backend.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-const host: FlightHost = { group: "g", publishFrom: () => Promise.reject(new Error("not expected")), loggerFor: () => silentLogger };
+const unexpected = (): Promise<never> => Promise.reject(new Error("not expected"));
+const host: FlightHost = { group: "g", publishFrom: unexpected, replyTo: unexpected, loggerFor: () => silentLogger };
 const source = new FakeSubscription({ patterns: [], inFlightMax: 1 }, undefined);
 const settler = new Settler(source, new ManualClock(), { settled: () => undefined, stale: () => undefined, failed: () => undefined });
 
