@@ -194,21 +194,22 @@ class PlainMessage implements WireMessage {
     this.persistent = (flags & has.notPersistent) === 0;
     this.expiresAtMs = skeleton.expiresAtMs;
     this.notBeforeMs = skeleton.notBeforeMs;
-    if ((flags & (textFlags | has.headers)) !== 0) this.#readTexts(bytes, skeleton.textsStart + shift, flags);
+    if ((flags & (textFlags | has.headers)) !== 0) readTexts(this, bytes, skeleton.textsStart + shift, flags);
   }
+}
 
-  #readTexts(bytes: Buffer, texts: number, flags: number): void {
-    const textOf = (flag: number): string | undefined =>
-      (flags & flag) === 0 ? undefined : readText(bytes, skipTexts(bytes, texts, flags & textFlags & (flag - 1)));
-    this.contentType = textOf(has.contentType) ?? contentTypeDefault;
-    this.contentEncoding = textOf(has.contentEncoding);
-    this.key = textOf(has.key);
-    this.type = textOf(has.type);
-    this.source = textOf(has.source);
-    this.correlationId = textOf(has.correlationId);
-    this.replyTo = textOf(has.replyTo);
-    if ((flags & has.headers) !== 0) this.headers = readHeaders(bytes, skipTexts(bytes, texts, flags & textFlags));
-  }
+/** A function, not a private method: each instance of a class with private methods is branded when it is made. */
+function readTexts(message: PlainMessage, bytes: Buffer, texts: number, flags: number): void {
+  const textOf = (flag: number): string | undefined =>
+    (flags & flag) === 0 ? undefined : readText(bytes, skipTexts(bytes, texts, flags & textFlags & (flag - 1)));
+  message.contentType = textOf(has.contentType) ?? contentTypeDefault;
+  message.contentEncoding = textOf(has.contentEncoding);
+  message.key = textOf(has.key);
+  message.type = textOf(has.type);
+  message.source = textOf(has.source);
+  message.correlationId = textOf(has.correlationId);
+  message.replyTo = textOf(has.replyTo);
+  if ((flags & has.headers) !== 0) message.headers = readHeaders(bytes, skipTexts(bytes, texts, flags & textFlags));
 }
 
 function emptySkeleton(): Skeleton {
