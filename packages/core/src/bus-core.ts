@@ -33,7 +33,7 @@ import { type ResolvedSubscribeOptions, resolveSubscribeOptions, type SubscribeO
 import { RunningSubscription, type Subscription, type SubscriptionParts } from "./subscription.ts";
 import { Survivors } from "./survivors.ts";
 import { Ticker } from "./ticker.ts";
-import { assertGroupName } from "./topic.ts";
+import { assertGroupName, topicCheck } from "./topic.ts";
 import { validateReceived } from "./topics/topic-schemas.ts";
 import { asError, withDeadline } from "./waiting.ts";
 
@@ -85,6 +85,7 @@ export class BusCore {
       schemas: options.topics?.schemas,
       packing: () => this.#packing,
       capabilities: () => this.#capabilities,
+      assertTopic: topicCheck(),
       timeoutMs: limits.publishTimeoutMs,
       outbox: this.#outbox,
       nowMs: () => clock.nowMs(),

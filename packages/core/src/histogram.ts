@@ -33,14 +33,15 @@ export class Histogram {
     return this.#count === 0 ? 0 : this.#sumMs / this.#count;
   }
 
-  record(durationMs: number): void {
+  /** `times`: of so many events that took equally long. */
+  record(durationMs: number, times = 1): void {
     // biome-ignore lint/complexity/useMathMinMax: Math.max would let NaN through, which compares as false here.
     const ms = durationMs > 0 ? durationMs : 0;
     const index = bucketOf(ms * 1_000);
     // The index is within the array by construction.
-    this.#counts[index] = (this.#counts[index] as number) + 1;
-    this.#count++;
-    this.#sumMs += ms;
+    this.#counts[index] = (this.#counts[index] as number) + times;
+    this.#count += times;
+    this.#sumMs += ms * times;
     if (ms > this.#maxMs) this.#maxMs = ms;
   }
 

@@ -57,7 +57,7 @@ export function outboxObserver(metrics: Metrics): OutboxObserver {
   return {
     accepted: (count, startMs, nowMs) => {
       counters.published += count;
-      for (let index = 0; index < count; index++) publishLatency.record(nowMs - startMs);
+      publishLatency.record(nowMs - startMs, count);
     },
     failed: () => {
       counters.publishFailed++;

@@ -11,7 +11,6 @@ import type { Outbox } from "./outbox.ts";
 import type { OutgoingOptions, PublishReceipt, Target } from "./outgoing.ts";
 import type { Capabilities } from "./spi/capabilities.ts";
 import type { WireMessage } from "./spi/message.ts";
-import { assertTopic } from "./topic.ts";
 import type { TopicSchemas } from "./topics/topic-schemas.ts";
 import { validateToPublish } from "./topics/topic-schemas.ts";
 
@@ -20,6 +19,8 @@ export interface PublishLine {
   /** Of the current or the last session. */
   readonly packing: () => PackContext;
   readonly capabilities: () => Capabilities | undefined;
+  /** @throws INVALID_TOPIC */
+  readonly assertTopic: (topic: string) => void;
   readonly timeoutMs: number;
   readonly outbox: Outbox;
   readonly nowMs: () => number;
@@ -49,7 +50,7 @@ export function publishTo(
 ): Promise<PublishReceipt> {
   try {
     assertOpen(line);
-    assertTopic(topic);
+    line.assertTopic(topic);
     const checked = validateToPublish(line.schemas, topic, payload);
     if (checked instanceof Promise) return checked.then((later: unknown) => send(line, target, topic, later, options));
     return send(line, target, topic, checked, options);
