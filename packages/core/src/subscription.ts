@@ -343,7 +343,8 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#wake();
     const isIdle = await this.#handlers.close(timeoutMs);
     if (!isIdle) warn(`${this.#handlers.running} handlers did not end within ${timeoutMs} ms of closing; their messages come again.`, undefined);
-    await this.#loop;
+    // A receive that does not answer its abort (a stalled line) must not hold up closing: what it still brings is given back with the source.
+    await within(clock, lastSettleMs, this.#loop);
     const settler = this.#settler;
     if (settler !== undefined) await within(clock, Math.max(lastSettleMs, untilMs - clock.monotonicMs()), settler.drain());
     if (this.#source !== undefined) await within(clock, requestTimeoutMs, this.#source.close());

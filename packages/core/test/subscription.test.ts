@@ -805,6 +805,21 @@ test("a logger that throws breaks neither the subscription nor the message's way
   await subscription.close();
 });
 
+test("closing does not wait for a receive that does not answer its abort", async () => {
+  const { bus, backend, clock } = await fakeBus();
+  const subscription = await bus.subscribe("#", { group: "g" }, () => undefined);
+  await quiet();
+  backend.subscription.receive = () => new Promise(() => undefined);
+  backend.subscription.deliver(delivery("m0"));
+  await quiet(); // the next receive hangs
+  let isClosed = false;
+  void subscription.close().then(() => {
+    isClosed = true;
+  });
+  await clock.advance(2_000);
+  expect(isClosed).toBe(true);
+});
+
 test("a hundred reconnects leave one subscription, and as many timers and waiting calls as one", async () => {
   const fake = await fakeBus();
   const { bus, backend, clock } = fake;
