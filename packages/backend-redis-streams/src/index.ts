@@ -1,0 +1,3 @@
+/** The public surface of `@halyard/backend-redis-streams`. */
+
+export {};
