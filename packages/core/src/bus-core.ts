@@ -2,6 +2,7 @@
 import type { Bus } from "./bus.ts";
 import type { ResolvedBusOptions } from "./bus-options.ts";
 import type { ConsumeLine } from "./consume.ts";
+import { inConversation } from "./conversation.ts";
 import { type DeadLettersParts, deadLettersOf, type GroupDeadLetters } from "./dead-letters.ts";
 import { type Deliveries, deliveriesFrom } from "./deliveries.ts";
 import { channels } from "./diagnostics.ts";
@@ -17,13 +18,14 @@ import { type Health, health, type Inspection, type InspectParts, inspect } from
 import { loggableError } from "./logger.ts";
 import { topicMatcher } from "./matcher.ts";
 import { addConsumption, type ConsumeCounters, Metrics, type MetricsSnapshot, noConsumption } from "./metrics.ts";
-import { type HandleStep, handleChain, type PublishStep, publishChain } from "./middleware.ts";
+import { type HandleStep, handleChain, publishChain } from "./middleware.ts";
 import { about, consumeObserver, outboxObserver } from "./observers.ts";
 import { Outbox } from "./outbox.ts";
 import { ack } from "./outcome.ts";
 import type { PublishReceipt } from "./outgoing.ts";
 import { parsePattern, type TopicPattern } from "./pattern.ts";
 import { type PublishLine, publish, publishTo } from "./publish.ts";
+import { type BatchItem, publishBatch } from "./publish-batch.ts";
 import { Repeats } from "./repeats.ts";
 import { SessionKeeper } from "./session-keeper.ts";
 import type { BackendEvent, Session } from "./spi/backend.ts";
@@ -35,7 +37,7 @@ import { Survivors } from "./survivors.ts";
 import { Ticker } from "./ticker.ts";
 import { assertGroupName, topicCheck } from "./topic.ts";
 import { validateReceived } from "./topics/topic-schemas.ts";
-import { asError, withDeadline } from "./waiting.ts";
+import { withDeadline, withStepDeadline } from "./waiting.ts";
 
 export class BusCore {
   readonly namespace: string;
@@ -48,7 +50,6 @@ export class BusCore {
   readonly #keeper: SessionKeeper;
   readonly #outbox: Outbox;
   readonly #line: PublishLine;
-  readonly #publishMiddleware: PublishStep | undefined;
   readonly #subscriptions = new Set<RunningSubscription>();
   readonly #definitions = new GroupDefinitions();
   readonly #survivors = new Survivors();
@@ -90,9 +91,10 @@ export class BusCore {
       outbox: this.#outbox,
       nowMs: () => clock.nowMs(),
       isClosed: () => this.#isClosed,
+      middleware: publishChain(options.middleware, (draft, target) => publishTo(this.#line, target, draft.topic, draft.payload, draft.options)),
+      turns: new Map(),
       plain: { target: undefined, isFresh: true, wantsPosition: false, timeoutMs: limits.publishTimeoutMs, signal: undefined },
     };
-    this.#publishMiddleware = publishChain(options.middleware, ({ topic, payload, options: given }) => publishTo(this.#line, undefined, topic, payload, given));
     this.groups = groupsOf(this.#call, this.#definitions);
   }
 
@@ -109,37 +111,21 @@ export class BusCore {
   // ── Publishing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
-    return publish(this.#line, this.#publishMiddleware, topic, payload, options);
+    return publish(this.#line, undefined, topic, payload, options);
   }
 
-  async publishBatch(
-    items: readonly { readonly topic: string; readonly payload: unknown; readonly options?: PublishOptions }[],
-  ): Promise<readonly PublishReceipt[]> {
-    const results = await Promise.allSettled(items.map(({ topic, payload, options }) => this.publish(topic, payload, options)));
-    const receipts: PublishReceipt[] = [];
-    for (const result of results) if (result.status === "fulfilled") receipts.push(result.value);
-    if (receipts.length === results.length) return receipts;
-    const failures = results.filter((result) => result.status === "rejected");
-    throw new HalyardError("BATCH_INCOMPLETE", `${failures.length} of ${items.length} messages were not accepted: ${asError(failures[0]?.reason).message}`, {
-      cause: failures[0]?.reason,
-      details: { results: results.map((result) => (result.status === "fulfilled" ? { receipt: result.value } : { error: result.reason })) },
-    });
+  publishBatch(items: readonly BatchItem[]): Promise<readonly PublishReceipt[]> {
+    return publishBatch(this.#line, items);
   }
 
   async send(group: string, topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
     assertGroupName(group);
-    const chain = publishChain(this.#options.middleware, (draft) => publishTo(this.#line, { group }, draft.topic, draft.payload, draft.options));
-    return chain === undefined ? publishTo(this.#line, { group }, topic, payload, options) : chain({ topic, payload, options: options ?? {} });
+    return publish(this.#line, { group }, topic, payload, options);
   }
 
-  /** What a handler publishes belongs to the conversation of the message that it handles. */
-  #publishFrom(cause: WireMessage, topic: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
-    return this.publish(topic, payload, { correlationId: cause.correlationId ?? cause.id, causationId: cause.id, ...options });
-  }
-
-  async #replyTo(cause: WireMessage, topic: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+  async #replyTo(cause: WireMessage, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {
     if (cause.replyTo === undefined) throw new HalyardError("INVALID_OPTIONS", `Message ${cause.id} asks for no answer: its publisher gave no replyTo.`);
-    return this.send(cause.replyTo, topic, payload, { correlationId: cause.correlationId ?? cause.id, causationId: cause.id, ...options });
+    return this.send(cause.replyTo, topic, payload, inConversation(cause, options));
   }
 
   async #publishLetter(group: string, letter: WireMessage): Promise<void> {
@@ -222,7 +208,7 @@ export class BusCore {
       logger,
       requestTimeoutMs: limits.requestTimeoutMs,
       closeTimeoutMs: limits.closeTimeoutMs,
-      publishFrom: (message, topic, payload, options) => this.#publishFrom(message, topic, payload, options),
+      publishFrom: (message, topic, payload, options) => this.publish(topic, payload, inConversation(message, options)),
       replyTo: (message, topic, payload, options) => this.#replyTo(message, topic, payload, options),
       publishLetter: (group, letter) => this.#publishLetter(group, letter),
       handlerMs: (durationMs) => this.#metrics.handlerLatency.record(durationMs),
@@ -257,10 +243,11 @@ export class BusCore {
     return withDeadline(clock, limits.requestTimeoutMs, what, async (signal) => run(await this.#keeper.session(signal), signal));
   };
 
-  /** A walk may take long as a whole: only finding a session has a deadline. */
-  readonly #walk: DeadLettersParts["walk"] = async (_what, run) => {
+  /** A walk may take long as a whole; each of its steps must not. */
+  readonly #walk: DeadLettersParts["walk"] = async (what, run) => {
     const session = await this.#call("Finding a connection", async (found) => found);
-    return run(session, new AbortController().signal);
+    const { clock, limits } = this.#options;
+    return withStepDeadline(clock, limits.requestTimeoutMs, what, (signal, ours) => run(session, signal, ours));
   };
 
   deadLetters(group: string): GroupDeadLetters {

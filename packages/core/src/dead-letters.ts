@@ -32,20 +32,24 @@ export interface GroupDeadLetters {
 /** Letters read at once. */
 const pageMax = 100;
 
+type OwnStep = <Value>(step: () => Promise<Value>) => Promise<Value>;
+
 export interface DeadLettersParts {
   readonly encoding: Encoding;
   readonly carriesValues: () => boolean;
   /** Runs a call of the control plane on the current session, within the request deadline for each step. */
   call<Value>(what: string, run: (session: Session, signal: AbortSignal) => Promise<Value>): Promise<Value>;
-  /** As `call`, for a walk, which may take long as a whole. */
-  walk<Value>(what: string, run: (session: Session, signal: AbortSignal) => Promise<Value>): Promise<Value>;
+  /** As `call`, for a walk, which may take long as a whole: each step of the broker's has the request deadline, steps inside `ours` have none. */
+  walk<Value>(what: string, run: (session: Session, signal: AbortSignal, ours: OwnStep) => Promise<Value>): Promise<Value>;
 }
 
 export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDeadLetters {
   const { encoding } = parts;
 
   async function walk(what: string, visit: (page: readonly WireMessage[]) => Promise<readonly Verdict[] | "stop">): Promise<void> {
-    await parts.walk(`${what} of group ${group}`, ({ deadLetters }, signal) => deadLetters.walk(group, { pageMax, signal }, visit));
+    await parts.walk(`${what} of group ${group}`, ({ deadLetters }, signal, ours) =>
+      deadLetters.walk(group, { pageMax, signal }, (page) => ours(() => visit(page))),
+    );
   }
 
   /** One message may be there several times under one id: each copy gets the same fate, and only one of them is redriven. */

@@ -3,7 +3,7 @@ import type { HandlerContext } from "./context.ts";
 import type { PublishOptions } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { Message } from "./message.ts";
-import type { PublishReceipt } from "./outgoing.ts";
+import type { PublishReceipt, Target } from "./outgoing.ts";
 
 /** A message that is about to be published. A middleware may pass on a changed copy. */
 export interface Draft {
@@ -19,14 +19,22 @@ export interface Middleware {
   readonly handle?: (message: Message, context: HandlerContext, next: (message?: Message) => Promise<void>) => Promise<void>;
 }
 
-export type PublishStep = (draft: Draft) => Promise<PublishReceipt>;
+/** Where the draft goes is no part of it: a middleware that makes a new draft must not turn a message for one group into one for all. */
+export type PublishStep = (draft: Draft, target: Target | undefined) => Promise<PublishReceipt>;
 export type HandleStep = (message: Message, context: HandlerContext) => unknown;
 
 /** `undefined` where no middleware publishes: the line then makes no draft. */
 export function publishChain(middleware: readonly Middleware[], last: PublishStep): PublishStep | undefined {
   const steps = middleware.flatMap(({ publish }) => (publish === undefined ? [] : [publish]));
   if (steps.length === 0) return undefined;
-  return steps.reduceRight<PublishStep>((next, step) => async (draft) => step(draft, once(next)), last);
+  return steps.reduceRight<PublishStep>(
+    (next, step) => async (draft, target) =>
+      step(
+        draft,
+        once((changed: Draft) => next(changed, target)),
+      ),
+    last,
+  );
 }
 
 /** The handler itself where no middleware handles. */

@@ -186,12 +186,13 @@ export class Outbox {
     this.#flyingCount -= batch.length;
     this.#answerMs += (this.#clock.monotonicMs() - first.turn.startMs - this.#answerMs) / 8;
     if (lost !== undefined) this.#repeatAll(session, batch, lost);
-    else if (statuses === undefined) this.#acceptAll(batch);
-    else this.#applyAll(batch, statuses);
+    else if (statuses === undefined) this.#acceptAll(session, batch);
+    else this.#applyAll(session, batch, statuses);
     if (this.#waiting.length > 0 && !this.#isFlushPlanned) this.#planFlush();
   }
 
-  #acceptAll(batch: readonly Outgoing[]): void {
+  #acceptAll(session: Session, batch: readonly Outgoing[]): void {
+    this.#keeper.prove(session);
     const nowMs = this.#clock.monotonicMs();
     let accepted = 0;
     let turn = batch[0]?.turn;
@@ -209,7 +210,8 @@ export class Outbox {
     this.#holdDelayMs = holdDelayMsMin;
   }
 
-  #applyAll(batch: readonly Outgoing[], statuses: readonly PublishStatus[]): void {
+  #applyAll(session: Session, batch: readonly Outgoing[], statuses: readonly PublishStatus[]): void {
+    if (statuses.some(({ status }) => status === "accepted")) this.#keeper.prove(session);
     for (const [index, entry] of batch.entries()) {
       const status: PublishStatus = statuses[index] ?? {
         status: "unknown",

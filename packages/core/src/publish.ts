@@ -25,22 +25,29 @@ export interface PublishLine {
   readonly outbox: Outbox;
   readonly nowMs: () => number;
   readonly isClosed: () => boolean;
+  /** Ends in `publishTo`; `undefined` where no middleware publishes. */
+  readonly middleware: PublishStep | undefined;
+  /** Topics of which a publish waits for its schema, with the end of the last one. */
+  readonly turns: Map<string, Promise<unknown>>;
   /** What a publish without options asks of the outbox: one object for all. */
   readonly plain: OutgoingOptions;
 }
 
-/** Through the middleware, if there is any, to the outbox. Never throws: what is wrong with the call rejects. */
+/**
+ * Through the middleware, if there is any, to the outbox: to the message's topic, or (with `target`) into one group's inbox. Never throws: what is
+ * wrong with the call rejects.
+ */
 export function publish(
   line: PublishLine,
-  middleware: PublishStep | undefined,
+  target: Target | undefined,
   topic: string,
   payload: unknown,
   options: PublishOptions | undefined,
 ): Promise<PublishReceipt> {
-  return middleware === undefined ? publishTo(line, undefined, topic, payload, options) : middleware({ topic, payload, options: options ?? {} });
+  return line.middleware === undefined ? publishTo(line, target, topic, payload, options) : line.middleware({ topic, payload, options: options ?? {} }, target);
 }
 
-/** To its topic, or (with `target`) into one group's inbox. */
+/** The rest of the line, after the middleware. */
 export function publishTo(
   line: PublishLine,
   target: Target | undefined,
@@ -52,11 +59,25 @@ export function publishTo(
     assertOpen(line);
     line.assertTopic(topic);
     const checked = validateToPublish(line.schemas, topic, payload);
-    if (checked instanceof Promise) return checked.then((later: unknown) => send(line, target, topic, later, options));
+    if (checked instanceof Promise || line.turns.has(topic)) return inTurn(line.turns, topic, checked, (later) => send(line, target, topic, later, options));
     return send(line, target, topic, checked, options);
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** A schema that answers later must not let what was published after it go first. */
+async function inTurn(
+  turns: Map<string, Promise<unknown>>,
+  topic: string,
+  checked: unknown,
+  run: (payload: unknown) => Promise<PublishReceipt>,
+): Promise<PublishReceipt> {
+  const turn = Promise.allSettled([checked, turns.get(topic)]);
+  turns.set(topic, turn);
+  await turn;
+  if (turns.get(topic) === turn) turns.delete(topic);
+  return run(await checked);
 }
 
 function send(line: PublishLine, target: Target | undefined, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {

@@ -13,6 +13,8 @@ import { asError, type Deferred, deferred, sharedAbort, sleep, withDeadline, wit
 const reconnectDelayMsMin = 100;
 /** The last attempt of a start has this long at least, whatever is left of `startTimeoutMs`: enough to hear why it fails. */
 const lastAttemptMsMin = 1_000;
+/** A session that lived for so long was no failure, even if nothing was asked of it. */
+const steadyMs = 10_000;
 /** Longest wait between two connection attempts: a broker that comes back is noticed within a quarter of a minute. */
 export const reconnectDelayMsMax = 15_000;
 
@@ -38,6 +40,10 @@ export class SessionKeeper {
   #lastError: Error | undefined;
   #loop: Promise<void> = Promise.resolve();
   #sessions = 0;
+  /** Failures in a row: attempts that failed, and sessions that ended before they had been of use. */
+  #failures = 0;
+  #isProven = false;
+  #openedMs = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -101,6 +107,11 @@ export class SessionKeeper {
     }
   }
 
+  /** Called by who was served: the next loss is the first of a row. A broker that lets us in and drops us is not called ten times a second. */
+  prove(session: Session): void {
+    if (session === this.#current) this.#isProven = true;
+  }
+
   /** Called by who saw `session` fail in a way that only an ended session can: the next one is asked for at once. */
   discard(session: Session, error: Error): void {
     if (this.#current !== session) return;
@@ -148,6 +159,8 @@ export class SessionKeeper {
     const isFirst = this.#sessions === 0;
     this.#sessions++;
     this.#current = session;
+    this.#isProven = false;
+    this.#openedMs = this.#options.clock.monotonicMs();
     this.#lastError = undefined;
     const waiting = this.#next;
     this.#next = deferred();
@@ -161,6 +174,8 @@ export class SessionKeeper {
     if (this.#current !== session || this.#closing.signal.aborted) return;
     this.#current = undefined;
     this.#lastError = error;
+    const wasOfUse = this.#isProven || this.#options.clock.monotonicMs() - this.#openedMs >= steadyMs;
+    this.#failures = wasOfUse ? 1 : this.#failures + 1;
     this.#options.onLost(error);
     this.#loop = this.#reconnect();
   }
@@ -168,8 +183,8 @@ export class SessionKeeper {
   /** Never gives up: a broker may be away for hours. What cannot be helped by trying (wrong credentials) is tried at the longest delay only. */
   async #reconnect(): Promise<void> {
     const closing = this.#closing.signal;
-    for (let attempt = 1; !closing.aborted; attempt++) {
-      await sleep(this.#options.clock, this.#delayMs(attempt), closing);
+    for (let attempt = 1; !closing.aborted; attempt++, this.#failures++) {
+      await sleep(this.#options.clock, this.#delayMs(this.#failures), closing);
       if (closing.aborted) return;
       try {
         this.#adopt(await this.#connect(undefined, Number.POSITIVE_INFINITY));

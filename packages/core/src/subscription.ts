@@ -201,6 +201,7 @@ export class RunningSubscription implements Subscription, FlightHost {
       (signal) => this.#subscribe(session, signal),
       closing,
     );
+    keeper.prove(session);
     this.#source = source;
     this.#settler = new Settler(source, clock, this.#handlers.settlerObserver);
     if (source.lease !== undefined) {

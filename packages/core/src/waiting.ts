@@ -49,6 +49,45 @@ export async function withDeadline<Value>(
   }
 }
 
+/**
+ * As `withDeadline`, for work in steps of which some are the caller's own: what `run` does inside `ours` does not count, and after it the
+ * other side has the whole time again.
+ */
+export async function withStepDeadline<Value>(
+  clock: Clock,
+  timeoutMs: number,
+  what: string,
+  run: (signal: AbortSignal, ours: <Own>(step: () => Promise<Own>) => Promise<Own>) => Promise<Value>,
+): Promise<Value> {
+  const controller = new AbortController();
+  const late = deferred<never>();
+  late.promise.catch(() => undefined); // most never come
+  let cancel: () => void = () => undefined;
+  const watch = (): void => {
+    cancel = clock.after(timeoutMs, () => {
+      const error = new HalyardError("TIMEOUT", `${what}: a step took longer than ${timeoutMs} ms.`);
+      controller.abort(error);
+      late.reject(error);
+    });
+  };
+  const ours = async <Own>(step: () => Promise<Own>): Promise<Own> => {
+    cancel();
+    try {
+      return await step();
+    } finally {
+      if (!controller.signal.aborted) watch();
+    }
+  };
+  watch();
+  try {
+    const running = run(controller.signal, ours);
+    running.catch(() => undefined); // as above
+    return await Promise.race([running, late.promise]);
+  } finally {
+    cancel();
+  }
+}
+
 /** Whether the promise settled in time. Its rejection counts as settled: who waits like this has nobody to hand it to. */
 export async function within(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
   let cancel: () => void = () => undefined;

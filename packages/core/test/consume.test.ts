@@ -292,6 +292,26 @@ test("what a handler publishes carries on the conversation, unless it says other
   ]);
 });
 
+test("what a handler publishes stays in the trace of its cause, unless it brings its own", async () => {
+  const { give, backend } = await consuming({ group: "g" }, async (_, context) => {
+    await context.publish("out", 1);
+    await context.publish("out", 1, { headers: { other: "1" } });
+    await context.publish("out", 1, { headers: { traceparent: "own" } });
+  });
+  await give("m", { headers: { traceparent: "00-1-2-01", tracestate: "vendor=1", other: "0" } });
+  await give("untraced", { headers: { tracestate: "vendor=1" } });
+  const traced = { traceparent: "00-1-2-01", tracestate: "vendor=1" };
+  const causedBy = (id: string) => ({ [ownHeaders.causationId]: id });
+  expect(backend.session.published.map(({ headers }) => ({ ...headers }))).toEqual([
+    { ...traced, ...causedBy("m") },
+    { ...traced, other: "1", ...causedBy("m") },
+    { traceparent: "own", ...causedBy("m") },
+    causedBy("untraced"),
+    { other: "1", ...causedBy("untraced") },
+    { traceparent: "own", ...causedBy("untraced") },
+  ]);
+});
+
 test("a thenable that is no promise is awaited", async () => {
   const { give, bus } = await consuming({ group: "g", retry: { attemptsMax: 1 } }, ({ id }) => ({
     // biome-ignore lint/suspicious/noThenProperty: promises of other libraries look like this

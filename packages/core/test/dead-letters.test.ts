@@ -25,7 +25,11 @@ class FakeLetters implements DeadLetters {
     return this.letters.splice(0).length;
   }
 
-  async walk(_: string, options: { pageMax: number }, visit: (page: readonly WireMessage[]) => Promise<readonly Verdict[] | "stop">): Promise<void> {
+  async walk(
+    _: string,
+    options: { pageMax: number; signal: AbortSignal },
+    visit: (page: readonly WireMessage[]) => Promise<readonly Verdict[] | "stop">,
+  ): Promise<void> {
     const size = Math.min(options.pageMax, this.pageMax);
     const all = [...this.letters];
     for (let from = 0; from < all.length; from += size) {
@@ -149,4 +153,24 @@ test("counting and purging are the backend's; group names are checked; errors co
   expect(() => bus.deadLetters("no group")).toThrowError(expect.objectContaining({ code: "INVALID_GROUP" }));
   letters.walk = () => Promise.reject(new HalyardError("BUSY", "Somebody walks."));
   await expect(bus.deadLetters("g").list()).rejects.toMatchObject({ code: "BUSY" });
+});
+
+test("a walk may take long where the visitor does, but no step of the broker's may", async () => {
+  const { bus, letters, clock } = await withLetters("a", "b", "c");
+  const slow = bus.deadLetters("g").handle(async () => {
+    await new Promise<void>((resolve) => clock.after(3_600_000, resolve));
+    return "keep" as const;
+  });
+  await clock.advance(3 * 3_600_000);
+  expect(await slow).toMatchObject({ kept: 3 });
+  let given: AbortSignal | undefined;
+  letters.walk = async (_, { signal }, visit) => {
+    given = signal;
+    await visit([letter("a")]);
+    await new Promise(() => undefined); // a broker that does not answer any more
+  };
+  const stalled = expect(bus.deadLetters("g").list()).rejects.toMatchObject({ code: "TIMEOUT" });
+  await clock.advance(60_000);
+  await stalled;
+  expect([given?.aborted, clock.timers]).toEqual([true, 0]);
 });

@@ -104,3 +104,11 @@ test("publish middleware that throws at once rejects the publish", async () => {
   const { bus } = await fakeBus({ middleware: [broken] });
   await expect(bus.publish("a", 1)).rejects.toThrow("broken");
 });
+
+test("a middleware that makes a new draft cannot turn a message for one group into one for all", async () => {
+  const fresh: Middleware = { publish: ({ topic, payload }, next) => next({ topic, payload, options: {} }) };
+  const { bus, backend } = await fakeBus({ middleware: [fresh] });
+  await bus.send("g", "a", 1);
+  await bus.publish("a", 2);
+  expect(backend.session.publishes.map(({ request }) => request.target)).toEqual([{ group: "g" }, undefined]);
+});

@@ -77,6 +77,39 @@ test("a session that ends is replaced, and told of once", async () => {
   expect(told).toEqual(["open:first", "loss:CONNECTION_LOST", "open:again"]);
 });
 
+/** How long after each loss the keeper connects again, when sessions end at once. */
+async function delaysAfterLosses({ backend, clock }: Kept, count: number, whenOpen: () => Promise<void> | void = () => undefined): Promise<number[]> {
+  const delays: number[] = [];
+  for (let time = 0; time < count; time++) {
+    await whenOpen();
+    const { session } = backend;
+    session.lose();
+    await quiet();
+    const lostMs = clock.monotonicMs();
+    while (backend.session === session) await clock.advance(10);
+    delays.push(clock.monotonicMs() - lostMs);
+  }
+  return delays;
+}
+
+test("a broker that lets in and drops is called less and less often, until a session was of use", async () => {
+  const kept = keep(() => 1);
+  await kept.keeper.start(undefined);
+  expect(await delaysAfterLosses(kept, 5)).toEqual([100, 200, 400, 800, 1_600]);
+  expect(await delaysAfterLosses(kept, 3, () => kept.keeper.prove(kept.backend.session))).toEqual([100, 100, 100]);
+  expect(await delaysAfterLosses(kept, 3, () => kept.clock.advance(10_000))).toEqual([100, 100, 100]);
+  await kept.keeper.close();
+});
+
+test("a late proof of an ended session proves nothing about the next", async () => {
+  const kept = keep(() => 1);
+  await kept.keeper.start(undefined);
+  const first = kept.backend.session;
+  await delaysAfterLosses(kept, 1);
+  expect(await delaysAfterLosses(kept, 2, () => kept.keeper.prove(first))).toEqual([200, 400]);
+  await kept.keeper.close();
+});
+
 test("who waits for a session gets the next one; who aborts, or outlives the keeper, is told", async () => {
   const { keeper, backend, clock } = keep();
   await keeper.start(undefined);
@@ -254,6 +287,7 @@ test("a hundred losses leave one session open and no timer", async () => {
   const { keeper, backend, clock } = keep();
   await keeper.start(undefined);
   for (let round = 0; round < 100; round++) {
+    keeper.prove(backend.session);
     backend.session.lose();
     await clock.advance(200);
   }
