@@ -1,0 +1,3 @@
+/** The public surface of `@halyard/compression-lz4`. */
+
+export {};
