@@ -43,4 +43,32 @@ describe("relative links", () => {
     const root = folder({ "README.md": "# A\n\n[a](docs/gone.md)\n[b](docs/b.md#gone)\n", "docs/b.md": "# B\n" });
     expect(checkLinks(root)).toEqual(["README.md:3: the link to docs/gone.md leads nowhere.", "README.md:4: the link to docs/b.md#gone leads nowhere."]);
   });
+
+  test("that leave a package are reported: they are dead in what npm shows", () => {
+    const root = folder({
+      "package.json": JSON.stringify({ repository: { url: "git+https://example.com/a/b.git" } }),
+      "docs/a.md": "# A\n[inside the repository](../packages/x/README.md)\n",
+      "packages/x/README.md": "# X\n[a](docs/b.md) [b](#x) [c](../../docs/a.md) [d](../y/README.md)\n",
+      "packages/x/docs/b.md": "# B\n[up](../README.md)\n",
+      "packages/y/README.md": "# Y\n",
+    });
+    const dead = "leaves the package, and is dead where the package is installed";
+    expect(checkLinks(root)).toEqual([
+      `packages/x/README.md:2: the link to ../../docs/a.md ${dead}: write https://example.com/a/b/blob/main/docs/a.md.`,
+      `packages/x/README.md:2: the link to ../y/README.md ${dead}: write https://example.com/a/b/blob/main/packages/y/README.md.`,
+    ]);
+  });
+
+  test("by the address of the repository are looked up in the files that lie here", () => {
+    const blob = "https://example.com/a/b/blob/main";
+    const root = folder({
+      "package.json": JSON.stringify({ repository: { url: "git+https://example.com/a/b.git" } }),
+      "docs/a.md": "# A\n",
+      "packages/x/README.md": `# X\n[a](${blob}/docs/a.md#a)\n[b](${blob}/docs/a.md#gone)\n[c](${blob}/gone.md) [d](https://example.com/a/b/issues)\n`,
+    });
+    expect(checkLinks(root)).toEqual([
+      `packages/x/README.md:3: the link to ${blob}/docs/a.md#gone leads nowhere.`,
+      `packages/x/README.md:4: the link to ${blob}/gone.md leads nowhere.`,
+    ]);
+  });
 });
