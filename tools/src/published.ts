@@ -3,10 +3,12 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { removeStaleBuilds } from "./stale-builds.ts";
 import { publishedPackages, type Workspace } from "./workspaces.ts";
 
 /** What is wrong with the archives, in the words of the tool that found it. */
 export function checkPublished(root: string): readonly string[] {
+  for (const path of removeStaleBuilds(root)) console.log(`Removed ${path}: the source that it was built from is gone.`);
   const reports = join(root, "halyard-report");
   mkdirSync(reports, { recursive: true });
   const directory = mkdtempSync(join(reports, "packed-"));
