@@ -1,8 +1,12 @@
-/** Packs every published package as a release would, and lets publint and attw ("are the types wrong") look at the archive that users would get. */
+/**
+ * Packs every published package as a release would, lets publint and attw ("are the types wrong") look at the archive that users would get, and
+ * installs the plug-ins from it.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { checkInstalled } from "./installed.ts";
 import { removeStaleBuilds } from "./stale-builds.ts";
 import { publishedPackages, type Workspace } from "./workspaces.ts";
 
@@ -13,18 +17,22 @@ export function checkPublished(root: string): readonly string[] {
   mkdirSync(reports, { recursive: true });
   const directory = mkdtempSync(join(reports, "packed-"));
   try {
-    return publishedPackages(root).flatMap((workspace) => checkPackage(root, workspace, directory));
+    const packages = publishedPackages(root);
+    const archives = new Map<string, string>();
+    const breaches = packages.flatMap((workspace) => checkPackage(root, workspace, directory, archives));
+    return [...breaches, ...checkInstalled(packages, archives)];
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function checkPackage(root: string, workspace: Workspace, directory: string): readonly string[] {
+function checkPackage(root: string, workspace: Workspace, directory: string, archives: Map<string, string>): readonly string[] {
   const before = new Set(readdirSync(directory));
   const packing = run(workspace.directory, "pnpm", ["pack", "--pack-destination", directory]);
   const archive = readdirSync(directory).find((name) => !before.has(name));
   if (archive === undefined) return [`${workspace.path}: pnpm pack made no archive.\n${packing.output}`];
   const path = join(directory, archive);
+  archives.set(workspace.manifest.name ?? "", path);
   const tools: readonly (readonly [string, readonly string[]])[] = [
     ["publint", ["run", path, "--strict"]],
     ["attw", [path, "--profile", "esm-only", "--no-emoji", "--no-color"]],
