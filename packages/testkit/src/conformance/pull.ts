@@ -43,7 +43,7 @@ export async function receives(subscription: BackendSubscription, count: number,
 
 export async function receivesOne(subscription: BackendSubscription): Promise<Delivery> {
   const [delivery] = await receives(subscription, 1);
-  assert.ok(delivery);
+  assert.ok(delivery, "receive resolved without a delivery, and nobody had aborted it");
   return delivery;
 }
 

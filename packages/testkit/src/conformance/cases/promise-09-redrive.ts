@@ -223,7 +223,7 @@ export const redriveCases: readonly ConformanceCase[] = [
         await pause(50);
         return page.map(() => "remove" as const);
       });
-      await assert.rejects(broken, "the session ended under the walk");
+      await assert.rejects(broken, "a walk must reject when its session ends, also while the visitor has not answered");
       let ids: readonly string[] = [];
       await world.until(async () => {
         const letters = await lettersOf(steady, "g").catch((error: unknown) => {

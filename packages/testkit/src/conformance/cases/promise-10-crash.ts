@@ -70,7 +70,10 @@ export const crashCases: readonly ConformanceCase[] = [
         const { session, line } = await world.session();
         const subscription = await pull(session, "k.#", { group: "g" });
         const delivery = await receivesOne(subscription);
-        assert.ok(delivery.deliveries > before, `hand-over ${death + 1} says ${delivery.deliveries}`);
+        assert.ok(
+          delivery.deliveries > before,
+          `deliveries must rise with each hand-over of a copy: number ${death + 1} says ${delivery.deliveries}, the one before said ${before}`,
+        );
         before = delivery.deliveries;
         line.refuse();
         line.reset();

@@ -81,9 +81,10 @@ export const dedupCases: readonly ConformanceCase[] = [
       assert.deepEqual(
         again?.map((status) => status.status === "accepted" && status.duplicate === true),
         [true, false, true],
+        "which of the three the session called duplicates (isFirstSend only says that nobody can have used the id before: it must be remembered all the same)",
       );
       const elsewhere = await other.publish([message], { signal: never });
-      assert.equal(elsewhere?.[0]?.status === "accepted" && elsewhere[0].duplicate, true);
+      assert.equal(elsewhere?.[0]?.status === "accepted" && elsewhere[0].duplicate, true, "another session does not recognise the id");
       const deliveries = await receives(subscription, 2);
       assert.deepEqual(deliveries.map(({ message: { id } }) => id).sort(), ["new", "same"]);
       await receivesNothing(subscription, "a repeat was stored");
