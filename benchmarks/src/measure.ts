@@ -34,6 +34,8 @@ export interface PartPlan {
   readonly name: string;
   readonly part: string;
   readonly settings: (ready: Readonly<Record<string, string>>, options: MeasureOptions) => unknown;
+  /** Default true; false: nothing of it runs in the process that is started here. */
+  readonly isProfiled?: boolean;
 }
 
 type Figures = Omit<Measurement, "otherLoad">;
@@ -103,8 +105,8 @@ async function withParts(plans: readonly PartPlan[], options: MeasureOptions, ru
   const ready: Record<string, string> = {};
   try {
     for (const plan of plans) {
-      const { name, part } = plan;
-      const start: ParticipantOptions = { name, part, settings: plan.settings(ready, options), profileFolder: options.profileFolder };
+      const { name, part, isProfiled = true } = plan;
+      const start: ParticipantOptions = { name, part, settings: plan.settings(ready, options), profileFolder: isProfiled ? options.profileFolder : undefined };
       const participant = await startParticipant(start);
       ready[name] = participant.ready;
       parts.push(participant);

@@ -1,6 +1,6 @@
 import { measureLatency } from "../measure.ts";
 import type { Scenario } from "../scenario.ts";
-import { embeddedParts } from "./embedded.ts";
+import { embeddedServer, halyardParts } from "./halyard.ts";
 import { relayParts } from "./relay.ts";
 
 const payloadBytes = 256;
@@ -9,7 +9,7 @@ const concurrency = 16;
 /** Not reached at this rate; the relay is only told because it has to be told something. */
 const outstanding = 256;
 
-const halyardParts = embeddedParts({ payloadBytes, outstanding, concurrency, perSecond });
+const ownParts = halyardParts("embedded", embeddedServer, { payloadBytes, outstanding, concurrency, perSecond });
 const bareParts = relayParts({ payloadBytes, outstanding, codec: "json", perSecond });
 
 /** How long is a message on its way while nothing is busy? */
@@ -18,7 +18,7 @@ export const embeddedLatency: Scenario = {
   question: "How long does a message take from process to process at a modest rate?",
   conditions: `three processes on loopback TCP, ${payloadBytes} B of JSON, ${perSecond} messages/s whether or not earlier ones arrived, from the moment a message was meant to leave until its handler runs`,
   contenders: [
-    { name: "halyard", title: "embedded(), concurrency 16", measure: (options) => measureLatency(halyardParts, perSecond, options) },
+    { name: "halyard", title: "embedded(), concurrency 16", measure: (options) => measureLatency(ownParts, perSecond, options) },
     { name: "relay", title: "the bare relay", measure: (options) => measureLatency(bareParts, perSecond, options) },
   ],
   bars: [{ text: "p50 at most twice the relay's", figure: "p50Ms", of: "halyard", over: "relay", atMost: 2 }],

@@ -1,6 +1,6 @@
 import { measureThroughput } from "../measure.ts";
 import type { Contender, Scenario } from "../scenario.ts";
-import { type EmbeddedOptions, embeddedParts } from "./embedded.ts";
+import { embeddedServer, type HalyardOptions, halyardParts } from "./halyard.ts";
 import { type RelayOptions, relayParts } from "./relay.ts";
 
 const outstanding = 256;
@@ -12,8 +12,8 @@ const concurrency = 256;
 /** The larger window that shows what the relay loses to 256. */
 const outstandingLarge = 2_048;
 
-function halyard(name: string, title: string, options: EmbeddedOptions): Contender {
-  const parts = embeddedParts(options);
+function halyard(name: string, title: string, options: HalyardOptions): Contender {
+  const parts = halyardParts("embedded", embeddedServer, options);
   return { name, title, measure: (measureOptions) => measureThroughput(parts, measureOptions) };
 }
 

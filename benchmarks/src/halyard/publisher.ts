@@ -1,14 +1,14 @@
-/** Publishes through the embedded server: loops that each await one publish after another, or one publish at a time at a fixed rate. */
-import { embedded } from "@halyard/backend-embedded";
+/** Publishes over any networked backend: loops that each await one publish after another, or one publish at a time at a fixed rate. */
 import { createBus } from "@halyard/core";
 import { paced } from "../pace.ts";
 import { partSettings, playPart } from "../part.ts";
 import { payloadFactory } from "../payload.ts";
 import { markNow } from "../questions.ts";
+import { backendAt, type Place } from "./place.ts";
 import { Publishing } from "./workload.ts";
 
-export interface EmbeddedPublisherSettings {
-  readonly port: number;
+export interface PublisherSettings {
+  readonly place: Place;
   readonly payloadBytes: number;
   /** Loops that await publish after publish. */
   readonly outstanding: number;
@@ -18,8 +18,8 @@ export interface EmbeddedPublisherSettings {
 }
 
 playPart(async () => {
-  const settings = partSettings<EmbeddedPublisherSettings>();
-  const bus = await createBus({ backend: embedded({ port: settings.port, autoStart: false }) });
+  const settings = partSettings<PublisherSettings>();
+  const bus = await createBus({ backend: backendAt(settings.place) });
   const publishing = new Publishing(bus, payloadFactory(settings.payloadBytes));
   const mark = () => markNow(publishing.published, 0);
   let loops: Promise<void> = Promise.resolve();

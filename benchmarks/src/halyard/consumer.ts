@@ -1,13 +1,13 @@
-/** A member of the group on the embedded server. */
-import { embedded } from "@halyard/backend-embedded";
+/** A member of the group over any networked backend. */
 import { createBus } from "@halyard/core";
 import { partSettings, playPart } from "../part.ts";
 import { markNow } from "../questions.ts";
 import { Receiver } from "../receiver.ts";
+import { backendAt, type Place } from "./place.ts";
 import { consume, untilAcked } from "./workload.ts";
 
-export interface EmbeddedConsumerSettings {
-  readonly port: number;
+export interface ConsumerSettings {
+  readonly place: Place;
   readonly concurrency: number;
   /** Default: the bus's own. */
   readonly inFlightMax?: number;
@@ -16,9 +16,9 @@ export interface EmbeddedConsumerSettings {
 }
 
 playPart(async () => {
-  const settings = partSettings<EmbeddedConsumerSettings>();
+  const settings = partSettings<ConsumerSettings>();
   const receiver = new Receiver(settings.isTimed);
-  const bus = await createBus({ backend: embedded({ port: settings.port, autoStart: false }) });
+  const bus = await createBus({ backend: backendAt(settings.place) });
   await consume(bus, receiver, settings);
   return {
     mark: () => markNow(0, receiver.handled),

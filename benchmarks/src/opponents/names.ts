@@ -1,0 +1,12 @@
+/** Where the bare programs meet on the broker: they have nothing there before a run, and the broker's data is deleted after it. */
+
+/** The topic that Halyard's contenders publish to as well. */
+export const topic = "task.submitted.normal";
+/** What AMQP and the group of Halyard's contenders call a pattern, and NATS a subject filter. */
+export const pattern = "task.submitted.*";
+/** Exchange, stream or key prefix. */
+export const space = "tasks";
+/** Queue, consumer group or durable consumer. */
+export const group = "workers";
+/** How long a message id is remembered where the broker drops repeats; as long as JetStream does it without being asked. */
+export const dedupMs = 120_000;
