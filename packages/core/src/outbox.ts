@@ -6,8 +6,10 @@
  * When a session ends, what was in flight has an unknown outcome: it goes back to its place in `waiting` and is repeated under the same id on
  * the next session, until its own deadline. The broker's dedup makes that one message.
  */
+import { AbortWatch } from "./abort-watch.ts";
 import { type Clock, Turn } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
+import { HeldBack } from "./held-back.ts";
 import type { Limits } from "./limits.ts";
 import {
   abortedError,
@@ -19,7 +21,6 @@ import {
   Outgoing,
   type OutgoingOptions,
   type PublishReceipt,
-  routeOf,
   type TurnOfEntries,
   takeBatch,
 } from "./outgoing.ts";
@@ -37,8 +38,6 @@ const turnMs = 4;
 const gatherFrom = 2;
 /** Where answers take longer, nothing waits for them. */
 const gatherMsMax = 3;
-const holdDelayMsMin = 20;
-const holdDelayMsMax = 1_000;
 
 export interface OutboxObserver {
   accepted(count: number, startMs: number, nowMs: number): void;
@@ -55,10 +54,9 @@ export class Outbox {
   readonly #observer: OutboxObserver;
   readonly #abort = sharedAbort();
   #waiting: Outgoing[] = [];
-  #held: Outgoing[] = [];
-  readonly #heldRoutes = new Map<string, number>();
+  readonly #held: HeldBack;
   readonly #flying = new Set<readonly Outgoing[]>();
-  readonly #signals = new Map<AbortSignal, Set<Outgoing>>();
+  readonly #signals: AbortWatch<Outgoing>;
   #flyingCount = 0;
   #count = 0;
   #bytes = 0;
@@ -68,8 +66,6 @@ export class Outbox {
   #currentTurn: TurnOfEntries = { startMs: 0 };
   /** No entry has an earlier deadline. */
   #deadlineMsMin = Number.POSITIVE_INFINITY;
-  #holdDelayMs = holdDelayMsMin;
-  #cancelHold: (() => void) | undefined;
   #idle: Deferred<void> | undefined;
   /** How long an answer takes, a moving average. */
   #answerMs = gatherMsMax;
@@ -81,6 +77,14 @@ export class Outbox {
     this.#turn = new Turn(turnMs);
     this.#limits = parts.limits;
     this.#observer = parts.observer;
+    this.#held = new HeldBack(parts.clock, (entries) => {
+      this.#waiting = inOrder(entries, this.#waiting);
+      this.wake();
+    });
+    this.#signals = new AbortWatch((entries) => {
+      for (const entry of entries) this.#fail(entry, abortedError(entry));
+      this.#sweep();
+    });
   }
 
   /** Messages and bytes that are not accepted yet. */
@@ -101,9 +105,9 @@ export class Outbox {
     this.#bytes += bytes;
     const { deadlineMs } = entry;
     if (deadlineMs < this.#deadlineMsMin) this.#deadlineMsMin = deadlineMs;
-    if (this.#heldRoutes.size > 0 && this.#heldRoutes.has(routeOf(entry))) this.#hold(entry);
+    if (this.#held.isBehind(entry)) this.#held.hold(entry);
     else this.#waiting.push(entry);
-    if (options.signal !== undefined) this.#watchSignal(entry, options.signal);
+    if (options.signal !== undefined) this.#signals.add(entry, options.signal);
     return new Promise((resolve, reject) => {
       entry.resolve = resolve;
       entry.reject = reject;
@@ -125,8 +129,8 @@ export class Outbox {
   /** Rejects what is left. */
   close(): void {
     this.#isClosed = true;
-    const rest = [...this.#waiting, ...this.#held, ...[...this.#flying].flat()];
-    this.#cancelHold?.();
+    const rest = [...this.#waiting, ...this.#held.entries, ...[...this.#flying].flat()];
+    this.#held.close();
     for (const entry of rest) this.#fail(entry, closedError(entry));
     this.#abort.abort();
   }
@@ -145,8 +149,7 @@ export class Outbox {
     this.#currentTurn.startMs = this.#clock.monotonicMs();
     const session = this.#keeper.current;
     if (session === undefined || this.#isGathering) return;
-    if (this.#heldRoutes.size > 0) this.#holdFollowers();
-    const waiting = this.#waiting;
+    const waiting = this.#held.holdFollowers(this.#waiting);
     let from = 0;
     while (from < waiting.length && this.#flyingCount < inFlightMessagesMax) {
       const batch = takeBatch(waiting, from);
@@ -207,7 +210,7 @@ export class Outbox {
       this.#accept(entry, undefined);
     }
     if (turn !== undefined && accepted > 0) this.#observer.accepted(accepted, turn.startMs, nowMs);
-    this.#holdDelayMs = holdDelayMsMin;
+    this.#held.relax();
   }
 
   #applyAll(session: Session, batch: readonly Outgoing[], statuses: readonly PublishStatus[]): void {
@@ -228,8 +231,8 @@ export class Outbox {
         entry.isUnknown = true;
         entry.isFirstSend = false;
         this.#observer.repeated(1);
-        this.#hold(entry);
-      } else if (isHalyardError(status.error) && status.error.retryable) this.#hold(entry);
+        this.#held.hold(entry);
+      } else if (isHalyardError(status.error) && status.error.retryable) this.#held.hold(entry);
       else
         this.#fail(
           entry,
@@ -254,35 +257,6 @@ export class Outbox {
     this.#keeper.discard(session, error);
   }
 
-  /** The broker says wait. What follows on the same route waits behind it, so that order is kept; other routes flow. */
-  #hold(entry: Outgoing): void {
-    entry.state = "held";
-    this.#held.push(entry);
-    const route = routeOf(entry);
-    this.#heldRoutes.set(route, (this.#heldRoutes.get(route) ?? 0) + 1);
-    if (this.#cancelHold !== undefined) return;
-    this.#cancelHold = this.#clock.after(this.#holdDelayMs, this.#unhold);
-    this.#holdDelayMs = Math.min(holdDelayMsMax, this.#holdDelayMs * 2);
-  }
-
-  /** What was published before a refusal arrived, and has not left yet, waits behind it as well. */
-  #holdFollowers(): void {
-    const waiting = this.#waiting;
-    this.#waiting = waiting.filter((entry) => !this.#heldRoutes.has(routeOf(entry)));
-    if (this.#waiting.length === waiting.length) return;
-    for (const entry of waiting) if (entry.state === "waiting" && this.#heldRoutes.has(routeOf(entry))) this.#hold(entry);
-  }
-
-  readonly #unhold = (): void => {
-    this.#cancelHold = undefined;
-    const held = this.#held.filter((entry) => entry.state !== "done");
-    this.#held = [];
-    this.#heldRoutes.clear();
-    for (const entry of held) entry.state = "waiting";
-    this.#waiting = inOrder(held, this.#waiting);
-    this.wake();
-  };
-
   #accept(entry: Outgoing, status: { readonly position?: string | undefined; readonly duplicate?: boolean | undefined } | undefined): void {
     this.#forget(entry);
     // A duplicate of our own earlier sending is no duplicate for the caller.
@@ -301,36 +275,12 @@ export class Outbox {
     entry.state = "done";
     this.#count--;
     this.#bytes -= entry.bytes;
-    if (entry.options.signal !== undefined) this.#unwatchSignal(entry, entry.options.signal);
+    if (entry.options.signal !== undefined) this.#signals.remove(entry, entry.options.signal);
     if (this.#count === 0 && this.#idle !== undefined) {
       this.#idle.resolve();
       this.#idle = undefined;
     }
   }
-
-  /** One listener a signal, however many publishes share it. */
-  #watchSignal(entry: Outgoing, signal: AbortSignal): void {
-    const sharing = this.#signals.get(signal);
-    if (sharing !== undefined) {
-      sharing.add(entry);
-      return;
-    }
-    this.#signals.set(signal, new Set([entry]));
-    signal.addEventListener("abort", this.#onAbort);
-  }
-
-  #unwatchSignal(entry: Outgoing, signal: AbortSignal): void {
-    const sharing = this.#signals.get(signal);
-    if (sharing === undefined || !sharing.delete(entry) || sharing.size > 0) return;
-    this.#signals.delete(signal);
-    signal.removeEventListener("abort", this.#onAbort);
-  }
-
-  readonly #onAbort = ({ target }: Event): void => {
-    const signal = target as AbortSignal; // only signals are listened to
-    for (const entry of [...(this.#signals.get(signal) ?? [])]) this.#fail(entry, abortedError(entry));
-    this.#sweep();
-  };
 
   readonly #watchDeadlines = (nowMs: number): boolean => {
     if (this.#isGathering) this.#answerMs = gatherMsMax; // an answer is overdue: wait for it no longer
@@ -343,7 +293,7 @@ export class Outbox {
       else if (entry.deadlineMs < soonestMs) soonestMs = entry.deadlineMs;
     };
     for (const entry of this.#waiting) look(entry);
-    for (const entry of this.#held) look(entry);
+    for (const entry of this.#held.entries) look(entry);
     for (const batch of this.#flying) for (const entry of batch) look(entry);
     this.#deadlineMsMin = soonestMs;
     this.#sweep();
@@ -352,7 +302,7 @@ export class Outbox {
 
   #sweep(): void {
     this.#waiting = this.#waiting.filter((entry) => entry.state !== "done");
-    this.#held = this.#held.filter((entry) => entry.state !== "done");
+    this.#held.sweep();
   }
 
   #full(): HalyardError {
