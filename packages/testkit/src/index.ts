@@ -2,6 +2,8 @@
 
 export { type CodecSuiteOptions, describeCodec } from "./codec-suite.ts";
 export { type CompressorSuiteOptions, describeCompressor } from "./compressor-suite.ts";
+export type { BrokerPlace, BrokerUnderTest } from "./conformance/broker-faults/place.ts";
+export { type BrokerFaultOptions, describeBrokerFaults } from "./conformance/broker-faults.ts";
 export { type Abilities, type CaseKind, type ConformanceCase, type FaultArea, titleOf } from "./conformance/case.ts";
 export { conformanceCases } from "./conformance/cases/index.ts";
 export { type Fault, faults, type LineControls } from "./conformance/faults.ts";

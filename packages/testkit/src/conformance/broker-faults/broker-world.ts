@@ -1,0 +1,223 @@
+/** What a broker-fault case gets: a broker that it may kill, buses, consumers in processes of their own, and the ledger that decides. */
+import assert, { AssertionError } from "node:assert/strict";
+import { rmSync } from "node:fs";
+import {
+  type Bus,
+  type BusOptions,
+  createBus,
+  type HandlerContext,
+  isHalyardError,
+  type Message,
+  type PublishOptions,
+  type UntypedTopics,
+} from "@halyard/core";
+import type { Backend, Capabilities } from "@halyard/core/spi";
+import type { Broker } from "../../brokers/broker.ts";
+import { type Worker, type WorkerPool, workerPool } from "../../workers.ts";
+import { pause } from "../recorder.ts";
+import { type Balance, balanceOf, balanceText } from "./balance.ts";
+import { DiskLedger, readLedger } from "./disk-ledger.ts";
+import { noting } from "./noting.ts";
+import type { BrokerUnderTest } from "./place.ts";
+import type { WorkerOrders, WorkerWord } from "./worker-orders.ts";
+
+export interface BrokerWorldOptions {
+  readonly namespace: string;
+  readonly capabilities: Capabilities;
+  /** For the ledger; deleted by `end`. */
+  readonly directory: string;
+  /** Of `until`, milliseconds. */
+  readonly deadlineMs: number;
+}
+
+export interface Consuming {
+  readonly group: string;
+  readonly pattern?: string;
+  readonly concurrency?: number;
+  readonly inFlightMax?: number;
+  /** Before the message counts as handled. */
+  readonly run?: (message: Message, context: HandlerContext) => unknown;
+}
+
+/** A publish that ends this much later than its deadline has hung: the machine is busy with a broker that starts. */
+const overdueMsMax = 2_000;
+const publishTimeoutMs = 20_000;
+const workerStartMsMax = 30_000;
+const closeTimeoutMs = 2_000;
+
+export class BrokerWorld {
+  readonly namespace: string;
+  readonly capabilities: Capabilities;
+  readonly broker: Broker;
+  readonly subject: BrokerUnderTest;
+  readonly directory: string;
+  readonly ledger: DiskLedger;
+  /** What became of each group, in the order in which `closes` was asked. */
+  readonly balances: { readonly balance: Balance; readonly duplicatesMax: number }[] = [];
+  readonly #deadlineMs: number;
+  readonly #buses: Bus[] = [];
+  readonly #workers: WorkerPool = workerPool();
+  /** Publishes that have not ended. */
+  #open = 0;
+  #inFlightMax = 0;
+  #duplicatesMax = 0;
+  #overdueMs = 0;
+  #names = 0;
+
+  constructor(subject: BrokerUnderTest, broker: Broker, options: BrokerWorldOptions) {
+    this.subject = subject;
+    this.broker = broker;
+    this.namespace = options.namespace;
+    this.capabilities = options.capabilities;
+    this.directory = options.directory;
+    this.#deadlineMs = options.deadlineMs;
+    this.ledger = new DiskLedger(options.directory, "suite");
+  }
+
+  get place(): { readonly namespace: string; readonly broker: Broker } {
+    return { namespace: this.namespace, broker: this.broker };
+  }
+
+  async backend(): Promise<Backend> {
+    return noting(await this.subject.create(this.place), this.ledger);
+  }
+
+  /** A bus in this process, closed after the case. */
+  async bus(options: Partial<BusOptions<UntypedTopics>> = {}): Promise<Bus> {
+    const bus = await createBus<UntypedTopics>({ backend: await this.backend(), ...this.subject.busOptions, ...options, namespace: this.namespace });
+    this.#buses.push(bus);
+    return bus;
+  }
+
+  /** A consumer in this process that writes the ledger. */
+  async consume(bus: Bus, { group, pattern = "b.#", concurrency = 10, inFlightMax = 20, run }: Consuming): Promise<void> {
+    this.#inFlightMax += inFlightMax;
+    await bus.subscribe(pattern, { group, concurrency, inFlightMax }, async (message, context) => {
+      this.ledger.note("delivered", message.id, group, context.attempt);
+      await run?.(message, context);
+      this.ledger.note("handled", message.id, group, context.attempt);
+    });
+  }
+
+  /** A consumer in a process of its own; resolves when it has subscribed. */
+  async process(orders: Pick<WorkerOrders, "group" | "job"> & Partial<WorkerOrders>): Promise<Worker> {
+    const { processes } = this.subject;
+    assert.ok(processes, "the case asked for processes first");
+    const all: WorkerOrders = {
+      module: processes.module.href,
+      config: processes.config?.(this.place) ?? { url: this.broker.url },
+      namespace: this.namespace,
+      ledgerDirectory: this.directory,
+      pattern: "b.#",
+      concurrency: 5,
+      inFlightMax: 10,
+      ...orders,
+    };
+    this.#inFlightMax += all.inFlightMax;
+    const worker = this.#workers.start(new URL("./worker.js", import.meta.url), { args: [JSON.stringify(all)] });
+    await worker.waitFor((word: WorkerWord) => "subscribed" in word, workerStartMsMax);
+    return worker;
+  }
+
+  /** Publishes and notes what became of it. Never rejects. */
+  async publish(bus: Bus, id: string, options: PublishOptions & { readonly payload?: unknown } = {}): Promise<unknown> {
+    const { payload = { id }, timeoutMs = publishTimeoutMs, ...rest } = options;
+    const startMs = performance.now();
+    this.#open++;
+    this.ledger.note("attempted", id);
+    try {
+      await bus.publish("b.one", payload, { id, timeoutMs, ...rest });
+      this.ledger.note("accepted", id);
+      return undefined;
+    } catch (error) {
+      this.ledger.note(isHalyardError(error, "PUBLISH_UNKNOWN") ? "unknown" : "refused", id);
+      return error;
+    } finally {
+      this.#open--;
+      this.#overdueMs = Math.max(this.#overdueMs, performance.now() - startMs - timeoutMs);
+    }
+  }
+
+  /** Publishes without pause until it is stopped; `stop` resolves when all have ended. */
+  load(bus: Bus, { perWave = 20, everyMs = 25 } = {}): { stop(): Promise<void> } {
+    const name = `load${++this.#names}`;
+    let isOver = false;
+    const open: Promise<unknown>[] = [];
+    const running = (async () => {
+      for (let wave = 0; !isOver; wave++) {
+        for (let index = 0; index < perWave; index++) open.push(this.publish(bus, `${name}-${wave}-${index}`));
+        await pause(everyMs);
+      }
+    })();
+    return {
+      stop: async () => {
+        isOver = true;
+        await running;
+        await Promise.all(open);
+      },
+    };
+  }
+
+  /**
+   * Something happens to the broker or a consumer. What may be handled twice by it: what consumers held, and publishes that were on their way, which are
+   * repeated where no answer came.
+   */
+  async strike(act: () => unknown): Promise<void> {
+    this.#duplicatesMax += this.#inFlightMax + this.#open;
+    await act();
+  }
+
+  /** A message that is published now is accepted and handled. */
+  async assertFlows(bus: Bus, group: string): Promise<void> {
+    const id = `canary${++this.#names}`;
+    const error = await this.publish(bus, id);
+    assert.equal(error, undefined, `a publish after the fault was not accepted: ${String(error)}`);
+    await this.until(() => readLedger(this.directory).some((entry) => entry.fact === "handled" && entry.id === id && entry.group === group), "it is handled");
+  }
+
+  /** Waits until the books of this group are closed, and holds the duplicates against the bound. */
+  async closes(bus: Bus, group: string, dead: readonly string[] = []): Promise<Balance> {
+    let balance = this.#balance(group, new Set(dead));
+    await this.until(
+      () => {
+        balance = this.#balance(group, new Set(dead));
+        return balance.lost.length === 0;
+      },
+      () => `every accepted message is handled or dead; lost e.g. ${balance.lost.slice(0, 3).join(" ")}; ${balanceText(balance)}`,
+    );
+    const duplicatesMax = this.#duplicatesMax;
+    this.balances.push({ balance, duplicatesMax });
+    assert.ok(balance.accepted > 0, "no publish was accepted at all");
+    assert.ok(balance.duplicates <= duplicatesMax, `more was handled twice than was under way, ${duplicatesMax}: ${balanceText(balance)}`);
+    assert.ok(this.#overdueMs <= overdueMsMax, `a publish ended ${Math.round(this.#overdueMs)} ms after its deadline`);
+    const letters = await bus.deadLetters(group).list({ limit: 1_000 });
+    assert.deepEqual(letters.map(({ id }) => id).sort(), [...dead].sort(), `dead letters: ${letters.map(({ reason }) => reason).join(" ")}`);
+    return balance;
+  }
+
+  #balance(group: string, dead: ReadonlySet<string>): Balance {
+    return balanceOf(readLedger(this.directory), group, dead);
+  }
+
+  async until(condition: () => boolean | Promise<boolean>, what: string | (() => string), deadlineMs = this.#deadlineMs): Promise<void> {
+    const startMs = performance.now();
+    while (!(await condition())) {
+      if (performance.now() - startMs > deadlineMs)
+        throw new AssertionError({ message: `not within ${deadlineMs} ms: ${typeof what === "string" ? what : what()}` });
+      await pause(50);
+    }
+  }
+
+  /** Whatever the case left: the broker is up again, and nothing of the case is left. */
+  async end(): Promise<void> {
+    if (this.broker.isOwned) {
+      this.broker.resume();
+      if (this.broker.pid === 0) await this.broker.start();
+    }
+    await this.#workers.stopAll();
+    await Promise.allSettled(this.#buses.map((bus) => bus.close({ timeoutMs: closeTimeoutMs })));
+    await this.subject.sweep?.(this.place);
+    this.ledger.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,93 @@
+/** The broker goes away and comes back: promises 4 and 18. */
+import assert from "node:assert/strict";
+import { createBus, isHalyardError } from "@halyard/core";
+import { numbers, pause } from "../../recorder.ts";
+import { type BrokerCase, needsDurable } from "../broker-case.ts";
+import type { BrokerWorld } from "../broker-world.ts";
+
+/** Long enough that clients notice, shorter than a publish waits. */
+const pausedMs = 3_000;
+const killsOfBroker = 3;
+/** Between two faults. */
+const calmMs = 500;
+
+/** One publisher, two consumers and a steady load, and something that happens meanwhile. */
+export async function underLoad(world: BrokerWorld, act: (again: () => Promise<void>) => Promise<void>): Promise<void> {
+  const publisher = await world.bus();
+  for (const consumer of [await world.bus(), await world.bus()]) await world.consume(consumer, { group: "g", run: () => pause(Math.random() * 4) });
+  const load = world.load(publisher);
+  await pause(calmMs);
+  await act(() => world.assertFlows(publisher, "g"));
+  await pause(calmMs);
+  await load.stop();
+  await world.assertFlows(publisher, "g");
+  await world.closes(publisher, "g");
+}
+
+export const restartCases: readonly BrokerCase[] = [
+  {
+    promise: 18,
+    title: "an orderly restart of the broker under load loses nothing",
+    needs: needsDurable,
+    run: (world) => underLoad(world, () => world.strike(() => world.broker.restart())),
+  },
+  {
+    promise: 18,
+    title: `${killsOfBroker} kills of the broker under load lose nothing`,
+    needs: needsDurable,
+    run: (world) =>
+      underLoad(world, async (flows) => {
+        for (let kill = 0; kill < killsOfBroker; kill++) {
+          await world.strike(() => world.broker.kill());
+          await world.broker.start();
+          await flows();
+        }
+      }),
+  },
+  {
+    promise: 18,
+    title: "a broker that stands still for a while under load loses nothing",
+    run: (world) =>
+      underLoad(world, () =>
+        world.strike(async () => {
+          world.broker.pause();
+          await pause(pausedMs);
+          world.broker.resume();
+        }),
+      ),
+  },
+  {
+    promise: 18,
+    title: "a bus that is created while the broker is down rejects in time, or is there when the broker is",
+    async run(world) {
+      await world.broker.kill();
+      const startTimeoutMs = 1_000;
+      const startMs = performance.now();
+      const impatient = createBus({ backend: await world.backend(), namespace: world.namespace, limits: { startTimeoutMs, connectTimeoutMs: startTimeoutMs } });
+      await assert.rejects(impatient, (error) => isHalyardError(error, "CONNECT_FAILED") || isHalyardError(error, "TIMEOUT"));
+      assert.ok(performance.now() - startMs < startTimeoutMs * 3, "it took its time to say so");
+      const patient = world.bus();
+      patient.catch(() => undefined); // awaited below
+      await world.broker.start();
+      const bus = await patient;
+      await world.consume(bus, { group: "g" });
+      await world.assertFlows(bus, "g");
+      await world.closes(bus, "g");
+    },
+  },
+  {
+    promise: 4,
+    title: "what waits for a group without members survives a kill of the broker",
+    needs: needsDurable,
+    async run(world) {
+      const bus = await world.bus();
+      await bus.groups.define("g", { add: ["b.#"] });
+      await Promise.all(numbers(500).map((index) => world.publish(bus, `m${index}`)));
+      await world.strike(() => world.broker.kill());
+      await world.broker.start();
+      await world.consume(bus, { group: "g" });
+      await world.assertFlows(bus, "g");
+      await world.closes(bus, "g");
+    },
+  },
+];

@@ -1,0 +1,52 @@
+/** Runs one broker-fault case in a world of its own, within a deadline, and makes its failure name its promise. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Broker } from "../../brokers/broker.ts";
+import { pause } from "../recorder.ts";
+import { type Facts, freshNamespace } from "../run-case.ts";
+import type { BrokerCase } from "./broker-case.ts";
+import { BrokerWorld } from "./broker-world.ts";
+import type { BrokerUnderTest } from "./place.ts";
+
+/** Several starts of RabbitMQ on a busy machine fit in. */
+export const brokerCaseDeadlineMs = 180_000;
+/** `world.until`, milliseconds. */
+const untilDeadlineMs = 60_000;
+
+export interface BrokerRunOptions {
+  /** Of the whole case; `until` gets a third of it at most. Default 180,000 ms. */
+  readonly deadlineMs?: number;
+}
+
+/** Resolves with the balances that the case closed. Rejects with an error whose message begins with `promise N: `. */
+export async function runBrokerCase(
+  one: BrokerCase,
+  subject: BrokerUnderTest,
+  broker: Broker,
+  facts: Pick<Facts, "capabilities">,
+  { deadlineMs = brokerCaseDeadlineMs }: BrokerRunOptions = {},
+): Promise<BrokerWorld["balances"]> {
+  const world = new BrokerWorld(subject, broker, {
+    namespace: freshNamespace(),
+    capabilities: facts.capabilities,
+    directory: mkdtempSync(join(tmpdir(), "halyard-ledger-")),
+    deadlineMs: Math.min(untilDeadlineMs, deadlineMs / 3),
+  });
+  const over = new AbortController();
+  const overtime = pause(deadlineMs, over.signal).then(() => {
+    throw new Error("the case did not end within its deadline");
+  });
+  overtime.catch(() => undefined); // also rejects when the case has ended by itself
+  try {
+    await Promise.race([one.run(world), overtime]);
+    return world.balances;
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    error.message = `promise ${one.promise}: ${error.message}`;
+    throw error;
+  } finally {
+    over.abort();
+    await world.end();
+  }
+}

@@ -1,0 +1,32 @@
+/** The consumer process of the broker-fault suites: one bus, one subscription, and the ledger. It is meant to be killed, and never ends by itself. */
+import process from "node:process";
+import { createBus, type Message } from "@halyard/core";
+import type { Backend } from "@halyard/core/spi";
+import { DiskLedger } from "./disk-ledger.ts";
+import { noting } from "./noting.ts";
+import type { WorkerOrders, WorkerWord } from "./worker-orders.ts";
+
+// Written by this kit (see `processes.ts`), so it is what it says.
+const orders = JSON.parse(process.argv[2] ?? "") as WorkerOrders;
+const say = (word: WorkerWord): void => void process.send?.(word);
+
+const { createBackend } = (await import(orders.module)) as { createBackend(config: unknown): Backend | Promise<Backend> };
+const ledger = new DiskLedger(orders.ledgerDirectory, String(process.pid));
+const backend = noting(await createBackend(orders.config), ledger);
+const bus = await createBus({ backend, namespace: orders.namespace });
+
+const isPoison = ({ payload }: Message): boolean => typeof payload === "object" && payload !== null && "poison" in payload;
+
+const { group, concurrency, inFlightMax, retryDelayMs = 100 } = orders;
+const retry = { delayMs: retryDelayMs, factor: 1, jitter: 0 };
+await bus.subscribe(orders.pattern, { group, concurrency, inFlightMax, retry }, async (message, { attempt }) => {
+  ledger.note("delivered", message.id, group, attempt);
+  if (orders.job === "die" && isPoison(message)) process.kill(process.pid, "SIGKILL");
+  if (orders.job === "hold") {
+    say({ started: message.id });
+    await new Promise(() => undefined);
+  }
+  if (orders.job === "fail-once" && attempt === 1) throw new Error("as asked");
+  ledger.note("handled", message.id, group, attempt);
+});
+say({ subscribed: true });
