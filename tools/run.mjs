@@ -5,7 +5,10 @@
  * Plain JavaScript, because it runs before anything is installed or compiled. pnpm comes through `npx` for the install and from
  * `node_modules` afterwards; Corepack is not used, because it is not part of every Node installation.
  *
- *     node tools/run.mjs <build | check | test | bench | demo | guarantees | summary> [arguments for it]
+ * Tests and demos run on real brokers. `npm test` installs the ones that are missing where it may: as root on Debian or Ubuntu. Elsewhere it says what to
+ * install, or how to use brokers that run already (`compose.yaml`).
+ *
+ *     node tools/run.mjs <build | check | test | endurance | bench | demo | brokers | guarantees | summary> [arguments for it]
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -24,7 +27,14 @@ const installStamp = join(root, "node_modules/.halyard-install");
 /** What runs leave behind: `tests/` has one JSON report per vitest run, which `tools/src/test-summary.ts` adds up. */
 const reports = join(root, "halyard-report");
 
-const commands = { build, check, test, bench, demo, guarantees, summary };
+/** What a broker is called in the demo, the environment variable for one that runs already, and the program and its package in Debian and Ubuntu. */
+const brokers = [
+  { backend: "amqp", variable: "HALYARD_TEST_AMQP_URL", program: "rabbitmq-server", folders: ["/usr/lib/rabbitmq/bin"] },
+  { backend: "redis-streams", variable: "HALYARD_TEST_REDIS_URL", program: "redis-server", folders: [] },
+  { backend: "nats", variable: "HALYARD_TEST_NATS_URL", program: "nats-server", folders: [] },
+];
+
+const commands = { build, check, test, endurance, bench, demo, brokers: () => requireBrokers(brokers), guarantees, summary };
 
 function main() {
   const [name = "", ...rest] = process.argv.slice(2);
@@ -59,6 +69,8 @@ function check(options) {
 
 function test(options) {
   const isPartial = options.length > 0;
+  // Where one is missing, the tests that need it fail and say so; the others still tell something.
+  requireBrokers(brokers);
   rmSync(join(reports, "tests"), { recursive: true, force: true });
   mkdirSync(join(reports, "tests"), { recursive: true });
   // What the conformance suite wrote belongs to one whole run; a part of the tests must not leave half a table.
@@ -78,13 +90,22 @@ function test(options) {
   return summary([]);
 }
 
+/** The long runs on brokers that are killed again and again, and on clusters; `npm run test:endurance -- redis` runs only files of that name. */
+function endurance(options) {
+  return requireBrokers(brokers) || build() || node(["node_modules/vitest/vitest.mjs", "run", "--config", "vitest.endurance.ts", ...options]);
+}
+
 function bench(options) {
   return build() || node(["benchmarks/dist/main.js", ...options]);
 }
 
 function demo(options) {
   // The demo's paths are meant from where the user typed the command; npm changes to the root before it runs a script.
-  return build() || node([join(root, "examples/dist/document-team/main.js"), ...options], process.env.INIT_CWD ?? root);
+  const needed = brokers.filter(({ backend }) => options.includes(backend) || options.includes(`--backend=${backend}`));
+  const hasUrl = options.some((option) => option === "--url" || option.startsWith("--url="));
+  return (
+    (hasUrl ? 0 : requireBrokers(needed)) || build() || node([join(root, "examples/dist/document-team/main.js"), ...options], process.env.INIT_CWD ?? root)
+  );
 }
 
 function guarantees(options) {
@@ -97,6 +118,38 @@ function summary(options) {
     return 1;
   }
   return node(["tools/dist/cli/test-summary.js", ...options]);
+}
+
+/** @returns {number} 0 when each of them runs somewhere or can be started here */
+function requireBrokers(wanted) {
+  const missing = wanted.filter(({ variable, program, folders }) => !process.env[variable] && !isInstalled(program, folders));
+  if (missing.length === 0) return 0;
+  const packages = missing.map(({ program }) => program);
+  if (canInstall()) return installPackages(packages);
+  console.error(`These brokers are missing: ${packages.join(", ")}. Install them (Debian, Ubuntu: sudo apt-get install ${packages.join(" ")}),`);
+  console.error(`or start them with "docker compose up -d" and set ${missing.map(({ variable }) => variable).join(", ")} as compose.yaml says.`);
+  return 1;
+}
+
+function isInstalled(program, folders) {
+  return [...folders, ...(process.env.PATH ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin"].some((folder) => existsSync(join(folder, program)));
+}
+
+/** Only where it is the usual thing to do, and nobody has to be asked for a password. */
+function canInstall() {
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get") || !existsSync("/etc/os-release")) return false;
+  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync("/etc/os-release", "utf8"));
+}
+
+function installPackages(packages) {
+  console.log(`Installing the brokers that the tests start for themselves: ${packages.join(", ")}`);
+  // RUNLEVEL=1: the packages do not start services of the system. The tests start their own brokers, on free ports with temporary data.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const quietly = { env, stdio: ["ignore", "ignore", "inherit"] };
+  run("apt-get", ["update"], quietly); // where it fails, the lists of before may do
+  const status = run("apt-get", ["install", "--yes", "--no-install-recommends", ...packages], quietly);
+  if (status !== 0) console.error(`apt-get could not install ${packages.join(", ")}; the reason stands above.`);
+  return status;
 }
 
 function requireNode() {
