@@ -78,8 +78,12 @@ const probePauseMs = 25;
 /** Another program may take a port between the moment it was found free and the moment the broker listens. */
 const startsMax = 3;
 
-/** Starts what the plan for a fresh directory says. Rejects with CONNECT_FAILED and the end of the broker's log where it does not answer in time. */
-export async function startBroker(name: BrokerKind, planFor: (directory: string) => Promise<BrokerPlan>): Promise<Broker> {
+/**
+ * Starts what the plan for a fresh directory says. Rejects with CONNECT_FAILED and the end of the broker's log where it does not answer in time.
+ *
+ * @param triesMax - how often with new ports; a node of a cluster has but one try, because others know its port
+ */
+export async function startBroker(name: BrokerKind, planFor: (directory: string) => Promise<BrokerPlan>, triesMax: number = startsMax): Promise<Broker> {
   for (let attempt = 1; ; attempt++) {
     const directory = await temporaryDirectory(name);
     const watchdog = startWatchdog(directory);
@@ -92,7 +96,7 @@ export async function startBroker(name: BrokerKind, planFor: (directory: string)
       const broker = await planned.catch(() => undefined); // its error is the one in hand
       const isPortTaken = /address (already )?in use|eaddrinuse/i.test(broker?.log() ?? "");
       await (broker ?? watchdog).stop();
-      if (!isPortTaken || attempt === startsMax) throw error;
+      if (!isPortTaken || attempt >= triesMax) throw error;
     }
   }
 }

@@ -51,11 +51,17 @@ export async function startNats(options: NatsBrokerOptions = {}): Promise<Broker
     if ("url" in found) return externalBroker("nats", found.url);
   }
   const program = requireProgram("nats");
-  return startBroker("nats", (directory) => planNats(program, directory, options));
+  return startBroker("nats", async (directory) => planNats({ program, directory, options, ports: { client: await freePort(), monitor: await freePort() } }));
 }
 
-async function planNats(program: string, directory: string, options: NatsBrokerOptions): Promise<BrokerPlan> {
-  const [port, monitorPort] = [await freePort(), await freePort()];
+export interface NatsPlanParts {
+  readonly program: string;
+  readonly directory: string;
+  readonly options: NatsBrokerOptions;
+  readonly ports: { readonly client: number; readonly monitor: number };
+}
+
+export async function planNats({ program, directory, options, ports: { client: port, monitor: monitorPort } }: NatsPlanParts): Promise<BrokerPlan> {
   const certificates = options.tls === true ? await makeCertificates(directory) : undefined;
   const file = join(directory, "nats.conf");
   await writeFile(file, natsConfig({ port, monitorPort, directory, options, certificates }));
@@ -81,13 +87,13 @@ function userInfo({ users, token }: NatsBrokerOptions): string {
 }
 
 /** What the probe says in CONNECT. */
-export function credentialsOf({ users, token }: NatsBrokerOptions): { readonly user?: string; readonly pass?: string; readonly auth_token?: string } {
+function credentialsOf({ users, token }: NatsBrokerOptions): { readonly user?: string; readonly pass?: string; readonly auth_token?: string } {
   const first = users?.[0];
   if (first !== undefined) return { user: first.user, pass: first.password };
   return token === undefined ? {} : { auth_token: token };
 }
 
-export interface NatsConfigParts {
+interface NatsConfigParts {
   readonly port: number;
   readonly monitorPort: number;
   readonly directory: string;
@@ -96,7 +102,7 @@ export interface NatsConfigParts {
 }
 
 /** The server reads JSON values in its own configuration language, so whatever comes from outside is written as JSON. */
-export function natsConfig({ port, monitorPort, directory, options, certificates }: NatsConfigParts): string {
+function natsConfig({ port, monitorPort, directory, options, certificates }: NatsConfigParts): string {
   const { users, token, jetstream = {}, mutualTls = false, config = "" } = options;
   const lines = [`host: "127.0.0.1"`, `port: ${port}`, `http: "127.0.0.1:${monitorPort}"`];
   if (jetstream !== false) {

@@ -2,12 +2,14 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { HalyardError } from "@halyard/core/spi";
+import type { Broker } from "./broker.ts";
 import { besideBroker } from "./find-broker.ts";
 import type { RabbitmqBroker, RabbitmqUser } from "./rabbitmq.ts";
 
 export interface RabbitmqNode {
   readonly user: string;
   readonly password: string;
+  readonly nodeName: string;
   readonly managementUrl: string;
   /** For `rabbitmqctl`; absent for a broker that is not ours. */
   readonly env?: Readonly<Record<string, string>>;
@@ -21,16 +23,26 @@ const everything = { configure: ".*", write: ".*", read: ".*" };
 /** So little that the node is above it at once, and RabbitMQ's own default. */
 const watermarks = { alarm: ["absolute", "1"], normal: ["0.4"] } as const;
 
-export function controlNode({ user, password, managementUrl, env }: RabbitmqNode): Omit<RabbitmqBroker, keyof import("./broker.ts").Broker> {
-  const put = async (path: string, body: object): Promise<void> => {
-    const response = await fetch(`${managementUrl}/api/${path}`, {
-      method: "PUT",
-      headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(requestMsMax),
-    });
-    if (!response.ok) throw new HalyardError("BACKEND_FAILED", `The management API answered ${response.status} to PUT ${path}: ${await response.text()}`);
-  };
+/** One request to the management API. Resolves with what it answers, rejects with BACKEND_FAILED for any status but success. */
+export async function askManagement(
+  { user, password, managementUrl }: Pick<RabbitmqNode, "user" | "password" | "managementUrl">,
+  method: "GET" | "PUT",
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  const response = await fetch(`${managementUrl}/api/${path}`, {
+    method,
+    headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(requestMsMax),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new HalyardError("BACKEND_FAILED", `The management API answered ${response.status} to ${method} ${path}: ${text}`);
+  return text === "" ? undefined : JSON.parse(text);
+}
+
+export function controlNode({ user, password, nodeName, managementUrl, env }: RabbitmqNode): Omit<RabbitmqBroker, keyof Broker> {
+  const put = (path: string, body: object): Promise<unknown> => askManagement({ user, password, managementUrl }, "PUT", path, body);
   const control = async (...args: readonly string[]): Promise<string> => {
     if (env === undefined) throw new HalyardError("UNSUPPORTED", "rabbitmqctl reaches only a broker that was started here.");
     const { stdout } = await run(besideBroker("rabbitmq", "rabbitmqctl"), args, { env: { ...process.env, ...env }, timeout: controlMsMax });
@@ -39,6 +51,7 @@ export function controlNode({ user, password, managementUrl, env }: RabbitmqNode
   return {
     user,
     password,
+    nodeName,
     managementUrl,
     control,
     async createUser({ name, password: secret, permissions = everything, tags = [], vhost = "/" }: RabbitmqUser) {

@@ -42,6 +42,8 @@ export interface RabbitmqBroker extends Broker {
   readonly managementUrl: string;
   readonly user: string;
   readonly password: string;
+  /** As Erlang knows it; empty for a broker that is not ours. */
+  readonly nodeName: string;
   /** Creates or changes a user through the management API. */
   createUser(user: RabbitmqUser): Promise<void>;
   /** On: every publishing connection is blocked, as if the memory were used up. */
@@ -64,41 +66,68 @@ export async function startRabbitmq(options: RabbitmqBrokerOptions = {}): Promis
     const found = requireBroker("rabbitmq");
     if ("url" in found) return externalRabbitmq(found.url);
   }
+  const broker = await startNode(options);
+  for (const user of options.users ?? []) await broker.createUser(user);
+  return broker;
+}
+
+/** What the nodes of a cluster share; everything in it is made before the first starts. */
+export interface RabbitmqFamily {
+  readonly nodeName: string;
+  /** Holds the cookie. */
+  readonly home: string;
+  readonly epmd: Epmd;
+  readonly user: string;
+  readonly password: string;
+}
+
+export async function startNode(options: RabbitmqBrokerOptions, family?: RabbitmqFamily): Promise<RabbitmqBroker> {
   const program = requireProgram("rabbitmq");
   let node: RabbitmqNode | undefined;
-  const broker = await startBroker("rabbitmq", async (directory) => {
-    const planned = await planRabbitmq(program, directory, options);
+  const triesMax = family === undefined ? undefined : 1;
+  const planFor = async (directory: string): Promise<BrokerPlan> => {
+    const planned = await planRabbitmq(program, directory, options, family ?? (await familyOfOne(directory)));
     node = planned.node;
-    return planned.plan;
-  });
+    return family === undefined ? { ...planned.plan, companions: [planned.epmd.process] } : planned.plan;
+  };
+  const broker = await startBroker("rabbitmq", planFor, triesMax);
   if (node === undefined) throw new Error("startBroker plans before it starts");
-  const control = controlNode(node);
-  const all = Object.assign(broker, control);
-  for (const user of options.users ?? []) await all.createUser(user);
-  return all;
+  return Object.assign(broker, controlNode(node));
 }
+
+async function familyOfOne(directory: string): Promise<RabbitmqFamily> {
+  const home = join(directory, "home");
+  await mkdir(home);
+  const epmd = await startEpmd(home);
+  return { nodeName: `halyard-${epmd.port}@${nodeHost}`, home, epmd, ...newAdministrator() };
+}
+
+export const newAdministrator = (): { readonly user: string; readonly password: string } => ({ user: "halyard", password: randomBytes(12).toString("hex") });
 
 function externalRabbitmq(url: string): RabbitmqBroker {
   const { hostname, username, password } = new URL(url);
   const broker = externalBroker("rabbitmq", url);
   const managementUrl = process.env.HALYARD_TEST_AMQP_MANAGEMENT_URL ?? `http://${hostname}:15672`;
-  const access = { user: decodeURIComponent(username) || "guest", password: decodeURIComponent(password) || "guest", managementUrl };
+  const access = { user: decodeURIComponent(username) || "guest", password: decodeURIComponent(password) || "guest", nodeName: "", managementUrl };
   return Object.assign(broker, controlNode(access));
 }
 
 /** The host part of Erlang's node names: it resolves everywhere. */
-const nodeHost = "localhost";
+export const nodeHost = "localhost";
 
-async function planRabbitmq(program: string, directory: string, options: RabbitmqBrokerOptions): Promise<{ plan: BrokerPlan; node: RabbitmqNode }> {
+interface Planned {
+  readonly plan: BrokerPlan;
+  readonly node: RabbitmqNode;
+  readonly epmd: Epmd;
+}
+
+async function planRabbitmq(program: string, directory: string, options: RabbitmqBrokerOptions, family: RabbitmqFamily): Promise<Planned> {
   const [port, managementPort, distributionPort] = [await freePort(), await freePort(), await freePort()];
   const certificates = options.tls === true ? await makeCertificates(directory) : undefined;
-  const [user, password] = ["halyard", randomBytes(12).toString("hex")];
-  const home = join(directory, "home");
-  await mkdir(home);
+  const { user, password, epmd, nodeName } = family;
   await writeFile(join(directory, "rabbitmq.conf"), configOf({ port, managementPort, user, password, options, certificates }));
   await writeFile(join(directory, "enabled_plugins"), `[${["rabbitmq_management", ...(options.plugins ?? [])].join(",")}].\n`);
-  const epmd = await startEpmd(home);
-  const env = environmentOf({ directory, home, nodeName: `halyard-${port}@${nodeHost}`, distributionPort, epmd });
+  const env = environmentOf({ directory, home: family.home, nodeName, distributionPort, epmd });
   const tls: BrokerTls | undefined = certificates;
   const plan: BrokerPlan = {
     name: "rabbitmq-server",
@@ -108,13 +137,12 @@ async function planRabbitmq(program: string, directory: string, options: Rabbitm
     program,
     args: [],
     env,
-    companions: [epmd.process],
     ...(tls === undefined ? {} : { tls }),
     probe: () => probeAmqp({ port, user, password, vhost: "/", tls }),
     stopMsMax,
     readyMsMax,
   };
-  return { plan, node: { user, password, managementUrl: `http://127.0.0.1:${managementPort}`, env } };
+  return { plan, epmd, node: { user, password, nodeName, managementUrl: `http://127.0.0.1:${managementPort}`, env } };
 }
 
 interface ConfigParts {

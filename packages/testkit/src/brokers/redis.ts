@@ -45,8 +45,7 @@ export async function startRedis(options: RedisBrokerOptions = {}): Promise<Brok
   return startBroker("redis", (directory) => planRedis(program, directory, options));
 }
 
-/** For the server on a port of its own in `directory`. */
-export async function planRedis(program: string, directory: string, options: RedisBrokerOptions): Promise<BrokerPlan> {
+async function planRedis(program: string, directory: string, options: RedisBrokerOptions): Promise<BrokerPlan> {
   const port = await freePort();
   const certificates = options.tls === true ? await makeCertificates(directory) : undefined;
   await writeFile(join(directory, "redis.conf"), configOf(port, directory, options, certificates));

@@ -1,0 +1,75 @@
+/** Each cluster elects another leader when its leader is killed, and takes the dead one back. */
+import assert from "node:assert/strict";
+import { describe, it } from "vitest";
+import { startNatsCluster, startRabbitmqCluster, startRedisCluster, startRedisSentinel } from "../../src/brokers/index.ts";
+import { openLine } from "../../src/brokers/line.ts";
+import { askRedis } from "../../src/brokers/probe-redis.ts";
+import { askManagement } from "../../src/brokers/rabbitmq-control.ts";
+
+describe("clusters", { timeout: 120_000 }, () => {
+  it("sentinels replace a master that is killed, with what it had confirmed", async () => {
+    const sentinel = await startRedisSentinel({ minReplicasToWrite: 1 });
+    try {
+      const first = await sentinel.master();
+      await askRedis(first, ["SET", "key", "value"]);
+      await askRedis(first, ["WAIT", "2", "5000"]);
+      await first.kill();
+      const second = await sentinel.master();
+      assert.notEqual(second.port, first.port);
+      assert.equal(await askRedis(second, ["GET", "key"]), "value");
+      await first.start();
+    } finally {
+      await sentinel.stop();
+    }
+  });
+
+  it("a Redis Cluster gives the slots of a master that is killed to its replica", async () => {
+    const cluster = await startRedisCluster();
+    try {
+      const first = await cluster.masterOf("{namespace}:key");
+      await askRedis(first, ["SET", "{namespace}:key", "value"]);
+      await first.kill();
+      const second = await cluster.masterOf("{namespace}:key");
+      assert.notEqual(second.port, first.port);
+      assert.ok(cluster.nodes.includes(second));
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it("NATS elects another leader of a stream", async () => {
+    const cluster = await startNatsCluster();
+    try {
+      const [node] = cluster.nodes;
+      assert.ok(node);
+      const line = await openLine(node.port);
+      const config = JSON.stringify({ name: "S", subjects: ["s.>"], num_replicas: 3, storage: "file" });
+      line.write(`CONNECT {"verbose":false}\r\nSUB answer 1\r\nPUB $JS.API.STREAM.CREATE.S answer ${config.length}\r\n${config}\r\n`);
+      await line.read((bytes) => bytes.includes("stream_create_response"));
+      line.close();
+      const first = await cluster.streamLeader("S");
+      await first.kill();
+      const second = await cluster.streamLeader("S");
+      assert.notEqual(second.name, first.name);
+      await first.start();
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it("RabbitMQ elects another leader of a quorum queue", async () => {
+    const cluster = await startRabbitmqCluster({ users: [{ name: "app", password: "secret" }] });
+    try {
+      const [node] = cluster.nodes;
+      assert.ok(node);
+      await askManagement(node, "PUT", "queues/%2F/q", { durable: true, arguments: { "x-queue-type": "quorum" } });
+      const first = await cluster.queueLeader("q");
+      await first.kill();
+      const second = await cluster.queueLeader("q");
+      assert.notEqual(second.nodeName, first.nodeName);
+      await first.start();
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
