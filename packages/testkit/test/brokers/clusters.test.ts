@@ -1,10 +1,9 @@
-/** Each cluster elects another leader when its leader is killed, and takes the dead one back. */
+/** Each cluster elects another leader when its leader is killed, and takes the dead one back. RabbitMQ's takes so long to start that only the endurance run has it. */
 import assert from "node:assert/strict";
 import { describe, it } from "vitest";
-import { startNatsCluster, startRabbitmqCluster, startRedisCluster, startRedisSentinel } from "../../src/brokers/index.ts";
+import { startNatsCluster, startRedisCluster, startRedisSentinel } from "../../src/brokers/index.ts";
 import { openLine } from "../../src/brokers/line.ts";
 import { askRedis } from "../../src/brokers/probe-redis.ts";
-import { askManagement } from "../../src/brokers/rabbitmq-control.ts";
 
 describe("clusters", { timeout: 120_000 }, () => {
   it("sentinels replace a master that is killed, with what it had confirmed", async () => {
@@ -51,22 +50,6 @@ describe("clusters", { timeout: 120_000 }, () => {
       await first.kill();
       const second = await cluster.streamLeader("S");
       assert.notEqual(second.name, first.name);
-      await first.start();
-    } finally {
-      await cluster.stop();
-    }
-  });
-
-  it("RabbitMQ elects another leader of a quorum queue", async () => {
-    const cluster = await startRabbitmqCluster({ users: [{ name: "app", password: "secret" }] });
-    try {
-      const [node] = cluster.nodes;
-      assert.ok(node);
-      await askManagement(node, "PUT", "queues/%2F/q", { durable: true, arguments: { "x-queue-type": "quorum" } });
-      const first = await cluster.queueLeader("q");
-      await first.kill();
-      const second = await cluster.queueLeader("q");
-      assert.notEqual(second.nodeName, first.nodeName);
       await first.start();
     } finally {
       await cluster.stop();

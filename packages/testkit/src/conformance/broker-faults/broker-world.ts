@@ -15,8 +15,9 @@ import type { Backend, Capabilities } from "@halyard/core/spi";
 import type { Broker } from "../../brokers/broker.ts";
 import { type Worker, type WorkerPool, workerPool } from "../../workers.ts";
 import { pause } from "../recorder.ts";
-import { type Balance, balanceOf, balanceText } from "./balance.ts";
-import { DiskLedger, readLedger } from "./disk-ledger.ts";
+import { type Balance, balanceText } from "./balance.ts";
+import { Books } from "./books.ts";
+import { DiskLedger } from "./disk-ledger.ts";
 import { noting } from "./noting.ts";
 import type { BrokerUnderTest } from "./place.ts";
 import type { WorkerOrders, WorkerWord } from "./worker-orders.ts";
@@ -52,6 +53,8 @@ export class BrokerWorld {
   readonly subject: BrokerUnderTest;
   readonly directory: string;
   readonly ledger: DiskLedger;
+  /** What all processes of this case wrote. */
+  readonly books: Books;
   /** What became of each group, in the order in which `closes` was asked. */
   readonly balances: { readonly balance: Balance; readonly duplicatesMax: number }[] = [];
   readonly #deadlineMs: number;
@@ -72,6 +75,7 @@ export class BrokerWorld {
     this.directory = options.directory;
     this.#deadlineMs = options.deadlineMs;
     this.ledger = new DiskLedger(options.directory, "suite");
+    this.books = new Books(options.directory);
   }
 
   get place(): { readonly namespace: string; readonly broker: Broker } {
@@ -172,15 +176,15 @@ export class BrokerWorld {
     const id = `canary${++this.#names}`;
     const error = await this.publish(bus, id);
     assert.equal(error, undefined, `a publish after the fault was not accepted: ${String(error)}`);
-    await this.until(() => readLedger(this.directory).some((entry) => entry.fact === "handled" && entry.id === id && entry.group === group), "it is handled");
+    await this.until(() => this.books.isHandled(group, id), "it is handled");
   }
 
   /** Waits until the books of this group are closed, and holds the duplicates against the bound. */
   async closes(bus: Bus, group: string, dead: readonly string[] = []): Promise<Balance> {
-    let balance = this.#balance(group, new Set(dead));
+    let balance = this.books.balance(group, new Set(dead));
     await this.until(
       () => {
-        balance = this.#balance(group, new Set(dead));
+        balance = this.books.balance(group, new Set(dead));
         return balance.lost.length === 0;
       },
       () => `every accepted message is handled or dead; lost e.g. ${balance.lost.slice(0, 3).join(" ")}; ${balanceText(balance)}`,
@@ -193,10 +197,6 @@ export class BrokerWorld {
     const letters = await bus.deadLetters(group).list({ limit: 1_000 });
     assert.deepEqual(letters.map(({ id }) => id).sort(), [...dead].sort(), `dead letters: ${letters.map(({ reason }) => reason).join(" ")}`);
     return balance;
-  }
-
-  #balance(group: string, dead: ReadonlySet<string>): Balance {
-    return balanceOf(readLedger(this.directory), group, dead);
   }
 
   async until(condition: () => boolean | Promise<boolean>, what: string | (() => string), deadlineMs = this.#deadlineMs): Promise<void> {

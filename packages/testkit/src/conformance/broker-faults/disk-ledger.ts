@@ -2,7 +2,7 @@
  * The ledger that decides whether anything was lost: one file per process, one line per fact, each written before the program goes on. What was written
  * is in the kernel's hands, so a SIGKILL of the writer cannot take a line back.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -40,16 +40,8 @@ export class DiskLedger {
   }
 }
 
-/** All that the processes of one run wrote, in the order of time. */
-export function readLedger(directory: string): readonly Entry[] {
-  const lines = readdirSync(directory)
-    .filter((name) => name.endsWith(".ledger"))
-    .flatMap((name) => readFileSync(join(directory, name), "utf8").split("\n"));
-  return lines
-    .filter((line) => line !== "")
-    .map((line) => {
-      const [fact = "", id = "", timeMs = "", attempt = "", group = ""] = line.split(" ");
-      return { fact: fact as Fact, id, timeMs: Number(timeMs), attempt: Number(attempt), group }; // only `note` writes these files
-    })
-    .sort((left, right) => left.timeMs - right.timeMs);
+/** A line that `note` wrote. */
+export function parseEntry(line: string): Entry {
+  const [fact = "", id = "", timeMs = "", attempt = "", group = ""] = line.split(" ");
+  return { fact: fact as Fact, id, timeMs: Number(timeMs), attempt: Number(attempt), group }; // only `note` writes these files
 }

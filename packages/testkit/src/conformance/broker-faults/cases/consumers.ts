@@ -4,7 +4,7 @@ import { firstReason } from "../../case.ts";
 import { counted, numbers } from "../../recorder.ts";
 import { type BrokerCase, needsDurable, needsProcesses } from "../broker-case.ts";
 import type { BrokerWorld } from "../broker-world.ts";
-import { type Entry, readLedger } from "../disk-ledger.ts";
+import type { Entry } from "../disk-ledger.ts";
 import type { WorkerWord } from "../worker-orders.ts";
 
 const killsOfConsumer = 3;
@@ -22,8 +22,7 @@ export async function retriesSurvive(world: BrokerWorld, delayMs: number): Promi
   await world.consume(bus, { group: "other" });
   const first = await world.process(orders);
   await Promise.all(numbers(count).map((index) => world.publish(bus, `m${index}`)));
-  const of = (fact: Entry["fact"], group: string): readonly Entry[] =>
-    readLedger(world.directory).filter((entry) => entry.fact === fact && entry.group === group);
+  const of = (fact: Entry["fact"], group: string): readonly Entry[] => world.books.entries().filter((entry) => entry.fact === fact && entry.group === group);
   await world.until(() => of("moved", "g").length === count && of("acked", "other").length === count, "all retries wait");
   await first.kill();
   await world.strike(() => world.broker.kill());
@@ -93,7 +92,7 @@ export const consumerCases: readonly BrokerCase[] = [
       await world.consume(bus, { group: "g" });
       await world.assertFlows(bus, "g");
       await world.closes(bus, "g");
-      const runs = readLedger(world.directory).filter(({ fact }) => fact === "delivered");
+      const runs = world.books.entries().filter(({ fact }) => fact === "delivered");
       assert.ok(
         runs.every(({ attempt }) => attempt === 1),
         "a death was counted as a failed attempt",

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { isHalyardError } from "@halyard/core";
 import { gate, numbers, pause } from "../../recorder.ts";
 import type { BrokerCase } from "../broker-case.ts";
-import { readLedger } from "../disk-ledger.ts";
 
 export const roomCases: readonly BrokerCase[] = [
   {
@@ -24,7 +23,7 @@ export const roomCases: readonly BrokerCase[] = [
         assert.ok(errors.length > 0, "all publishes were accepted: there was no pressure at all");
         for (const error of errors) assert.ok(isHalyardError(error, "BACKPRESSURE") || isHalyardError(error, "PUBLISH_UNKNOWN"), String(error));
         held.open();
-        const isDone = (index: number): boolean => readLedger(world.directory).some(({ fact, id }) => fact === "acked" && id === `before${index}`);
+        const isDone = (index: number): boolean => world.books.entries().some(({ fact, id }) => fact === "acked" && id === `before${index}`);
         await world.until(() => numbers(100).every(isDone), "consumers go on");
         const late = world.publish(bus, "late");
         await pause(200);
@@ -59,7 +58,7 @@ export const roomCases: readonly BrokerCase[] = [
       await load.stop();
       await world.assertFlows(publisher, "g");
       const after = (): readonly string[] => {
-        const entries = readLedger(world.directory);
+        const entries = world.books.entries();
         const attempted = new Set(entries.filter(({ fact, timeMs }) => fact === "attempted" && timeMs > reportedMs).map(({ id }) => id));
         const handled = new Set(entries.filter(({ fact }) => fact === "handled").map(({ id }) => id));
         return entries.filter(({ fact, id }) => fact === "accepted" && attempted.has(id) && !handled.has(id)).map(({ id }) => id);
