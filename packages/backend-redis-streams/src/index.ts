@@ -1,3 +1,5 @@
 /** The public surface of `@halyard/backend-redis-streams`. */
 
-export {};
+export type { Names } from "./keys.ts";
+export type { HistoryOptions, RedisAddress, RedisStreamsOptions } from "./options.ts";
+export { redisStreams } from "./redis-streams.ts";

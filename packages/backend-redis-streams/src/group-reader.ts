@@ -1,0 +1,366 @@
+/**
+ * Fetches for all group members of one session, over one connection of its own: a blocked read holds up everything behind it on the same connection.
+ *
+ * Redis counts `COUNT` for each stream, so one read over several streams asks for no more than the least of them has room for; streams that had
+ * more than that are then read one by one, each with its own room, in one write. The session is one consumer: who of its members gets an entry is
+ * decided here, which lets a hundred members share one connection.
+ *
+ * A read that waits is interrupted (`CLIENT UNBLOCK`) when another group gets room or something was given back. It also ends by itself, and where
+ * even that answer does not come, the connection is destroyed and the session with it.
+ */
+import { type Clock, HalyardError, type Host, type SettleStatus } from "@halyard/core/spi";
+import type { Redis } from "ioredis";
+import type { Commands } from "./commands.ts";
+import { fromRedis, isNoGroup } from "./errors.ts";
+import { type Entry, GroupQueue } from "./group-queue.ts";
+import type { GroupPort, GroupSubscription } from "./group-subscription.ts";
+import type { Settings } from "./options.ts";
+import { Packer } from "./packer.ts";
+import type { Scripts } from "./scripts/index.ts";
+import { type Deferred, deferred } from "./waiting.ts";
+
+/** Looks for what dead members left, within one lease. */
+const recoveriesPerLease = 4;
+/** Reads in a row that find no group although it was just made again. */
+const revivalsMax = 10;
+const pauseMs = 5;
+const revivalPauseMs = 50;
+/** Without the right to interrupt reads they must be short. */
+const blockMsUnaided = 100;
+const takeMax = 500;
+
+export interface ReaderParts {
+  readonly client: Redis;
+  /** Of that connection, for `CLIENT UNBLOCK`. */
+  readonly clientId: number;
+  readonly consumer: string;
+  readonly commands: Commands;
+  readonly scripts: Scripts;
+  readonly settings: Settings;
+  readonly host: Host;
+  readonly onEnd: (error: HalyardError) => void;
+  readonly onDelay: (delayMs: number) => void;
+  readonly onMembers: () => void;
+  /** Makes the group again where it is lost. `removed`: it was removed on purpose. */
+  readonly revive: (queue: GroupQueue) => Promise<string | "removed">;
+}
+
+export class GroupReader implements GroupPort {
+  readonly leaseMs: number;
+  readonly queues = new Map<string, GroupQueue>();
+  readonly #parts: ReaderParts;
+  readonly #clock: Clock;
+  #change: Deferred | undefined;
+  #isOver = false;
+  #isBlocked = false;
+  #round = 0;
+  #isInterrupting = false;
+  /** Groups that the blocked read covers. */
+  #covered: ReadonlySet<GroupQueue> = new Set();
+  #blockMs: number;
+  #revivals = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+    this.#clock = parts.host.clock;
+    this.leaseMs = parts.settings.leaseMs;
+    this.#blockMs = parts.settings.blockMs;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Adds a member; the group's queue is made with the first one. */
+  add(name: string, stream: string, epoch: string, isExclusive: boolean, member: (queue: GroupQueue) => GroupSubscription): GroupSubscription {
+    const queue = this.queues.get(name) ?? new GroupQueue(name, stream, epoch);
+    queue.isExclusive ||= isExclusive;
+    this.queues.set(name, queue);
+    const made = member(queue);
+    queue.members.add(made);
+    this.onCredit(queue);
+    return made;
+  }
+
+  /** Something of this group was given back, or it was removed. */
+  ring(name: string): void {
+    const queue = this.queues.get(name);
+    if (queue === undefined) return;
+    queue.wantsTake = true;
+    this.#interrupt();
+  }
+
+  /** The session is over: nothing is fetched any more, and members reject. */
+  end(error: HalyardError): void {
+    this.#isOver = true;
+    for (const queue of this.queues.values()) for (const member of queue.members) member.fail(error);
+    this.queues.clear();
+    this.#wake();
+  }
+
+  /** Gives back everything, whether received or not. Members reject only with `end`. */
+  async surrender(): Promise<void> {
+    this.#isOver = true;
+    this.#wake();
+    const { commands, scripts, consumer } = this.#parts;
+    const names = [...this.queues.keys()];
+    await Promise.all([...this.queues.values()].flatMap(({ members }) => [...members].map((member) => member.surrender())));
+    await this.#running; // what a read still brings is given back by then
+    if (names.length > 0) while ((await commands.run(scripts.leave, [consumer, "own", ...names])) !== 0);
+  }
+
+  // ── For members ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onCredit(queue: GroupQueue): void {
+    const isWanted = queue.free > 0;
+    if (this.#isBlocked && isWanted === this.#covered.has(queue)) return;
+    if (isWanted || this.#isBlocked) this.#interrupt();
+  }
+
+  onDelay(delayMs: number): void {
+    this.#parts.onDelay(delayMs);
+  }
+
+  async ack(queue: GroupQueue, ids: readonly string[]): Promise<boolean> {
+    const { commands, scripts } = this.#parts;
+    return (await commands.run(scripts.ack, [queue.name, queue.epoch, ...ids])) === 1;
+  }
+
+  async settle(queue: GroupQueue, list: Buffer): Promise<readonly (SettleStatus | HalyardError)[]> {
+    const { commands, scripts, consumer } = this.#parts;
+    const reply = (await commands.run(scripts.settle, [queue.name, consumer, list])) as unknown[];
+    const epoch = reply.pop();
+    if (typeof epoch === "string") queue.epoch = epoch;
+    return reply.map((status) => (status === 0 ? "done" : status === 1 ? "stale" : fromRedis(new Error(String(status)))));
+  }
+
+  async extend(queue: GroupQueue, ids: readonly string[]): Promise<ReadonlySet<string>> {
+    if (ids.length === 0) return new Set();
+    const { commands, scripts, consumer } = this.#parts;
+    return new Set((await commands.run(scripts.extend, [queue.name, consumer, ...ids])) as string[]);
+  }
+
+  async leave(member: GroupSubscription): Promise<void> {
+    const { queue } = member;
+    queue.members.delete(member);
+    const { commands, scripts, consumer } = this.#parts;
+    if (queue.members.size === 0 && this.queues.get(queue.name) === queue) {
+      this.queues.delete(queue.name);
+      while ((await commands.run(scripts.leave, [consumer, "own", queue.name])) !== 0);
+    } else if (queue.isExclusive) {
+      this.ring(queue.name); // the next member's turn
+    }
+    this.#parts.onMembers();
+  }
+
+  // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#isOver) await this.#step();
+    } catch (error) {
+      if (!this.#isOver) this.#parts.onEnd(fromRedis(error));
+    }
+  }
+
+  async #step(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    const takers = [...this.queues.values()].filter((queue) => queue.free > 0 && (queue.wantsTake || queue.nextRecoveryMs <= nowMs));
+    if (takers.length > 0) await Promise.all(takers.map((queue) => this.#take(queue, nowMs)));
+    const wanted = [...this.queues.values()].filter((queue) => queue.free > 0);
+    if (this.#isOver || wanted.some(({ wantsTake }) => wantsTake)) return;
+    if (wanted.length === 0) {
+      this.#change = deferred();
+      await this.#change.promise;
+      return;
+    }
+    const epochs = new Map(wanted.map((queue) => [queue, queue.epoch]));
+    try {
+      for (const [queue, entries, asked] of await this.#read(wanted)) {
+        queue.isHot = entries.length >= asked;
+        if (entries.length > 0) await this.#deliver(queue, entries, epochs.get(queue) ?? "");
+      }
+      this.#revivals = 0;
+    } catch (error) {
+      if (!isNoGroup(error)) throw error;
+      await this.#reviveAll(wanted);
+    }
+  }
+
+  async #read(wanted: readonly GroupQueue[]): Promise<readonly (readonly [GroupQueue, readonly Entry[], number])[]> {
+    const hot = wanted.length > 1 ? wanted.filter(({ isHot }) => isHot) : [];
+    if (hot.length === 0) return this.#readTogether(wanted, this.#waitMs(wanted));
+    const cold = wanted.filter(({ isHot }) => !isHot);
+    const parts = [...hot.map((queue) => this.#readTogether([queue], 0)), ...(cold.length > 0 ? [this.#readTogether(cold, 0)] : [])];
+    return (await Promise.all(parts)).flat();
+  }
+
+  /** The next look for what the dead left comes in time although nothing arrives. */
+  #waitMs(wanted: readonly GroupQueue[]): number {
+    const nextMs = Math.min(...wanted.map(({ nextRecoveryMs }) => nextRecoveryMs)) - this.#clock.monotonicMs();
+    return Math.max(1, Math.min(this.#blockMs, Math.ceil(nextMs)));
+  }
+
+  async #readTogether(queues: readonly GroupQueue[], waitMs: number): Promise<readonly (readonly [GroupQueue, readonly Entry[], number])[]> {
+    const { client, consumer, settings } = this.#parts;
+    const asked = Math.min(...queues.map(({ free }) => free));
+    const args = ["GROUP", settings.names.consumerGroup, consumer, "COUNT", asked, ...(waitMs > 0 ? ["BLOCK", waitMs] : []), "STREAMS"];
+    const reading = client.callBuffer("XREADGROUP", [...args, ...queues.map(({ stream }) => stream), ...queues.map(() => ">")]);
+    const reply = waitMs > 0 ? await this.#blocked(reading, queues, waitMs) : await this.#timed(reading, 0);
+    if (!Array.isArray(reply)) return queues.map((queue) => [queue, [], asked]);
+    const byStream = new Map(queues.map((queue) => [queue.stream, queue]));
+    const found: [GroupQueue, readonly Entry[], number][] = [];
+    for (const part of reply as readonly (readonly [Buffer, readonly (readonly [Buffer, readonly Buffer[] | null])[]])[]) {
+      const queue = byStream.get(part[0].toString());
+      if (queue === undefined) continue;
+      byStream.delete(queue.stream);
+      const entries: Entry[] = [];
+      for (const [id, values] of part[1]) if (values !== null) entries.push({ id: id.toString("latin1"), deliveries: 1, values });
+      found.push([queue, entries, asked]);
+    }
+    for (const queue of byStream.values()) found.push([queue, [], asked]);
+    return found;
+  }
+
+  async #blocked(reading: Promise<unknown>, queues: readonly GroupQueue[], waitMs: number): Promise<unknown> {
+    this.#round++;
+    this.#isBlocked = true;
+    this.#covered = new Set(queues);
+    try {
+      return await this.#timed(reading, waitMs);
+    } finally {
+      this.#isBlocked = false;
+    }
+  }
+
+  /** An answer that is overdue never comes: a connection can be dead without anybody telling. */
+  async #timed(reading: Promise<unknown>, waitMs: number): Promise<unknown> {
+    const { settings, onEnd } = this.#parts;
+    const limitMs = waitMs + settings.commandTimeoutMs;
+    const cancel = this.#clock.after(limitMs, () => {
+      onEnd(new HalyardError("CONNECTION_LOST", `Redis did not answer a read within ${limitMs} ms.`));
+    });
+    try {
+      return await reading;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** Entries that arrived after their members' credit had gone are given back as if never fetched. */
+  async #deliver(queue: GroupQueue, entries: readonly Entry[], epoch: string): Promise<void> {
+    if (queue.isExclusive && !(await this.#keepLock(queue, "keep"))) return this.#park(queue, entries);
+    const surplus = this.#isOver ? entries : queue.deliver(entries, epoch);
+    if (surplus.length > 0) await this.#park(queue, surplus);
+  }
+
+  async #park(queue: GroupQueue, entries: readonly Entry[]): Promise<void> {
+    const packer = new Packer();
+    packer.array(entries.length * 4);
+    for (const { id } of entries) for (const text of [id, "untouched", "", "0"]) packer.text(text);
+    await this.settle(queue, packer.take());
+  }
+
+  // ── What was pending before ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #take(queue: GroupQueue, nowMs: number): Promise<void> {
+    const { commands, scripts, consumer } = this.#parts;
+    queue.wantsTake = false;
+    const isRecovery = queue.nextRecoveryMs <= nowMs;
+    if (isRecovery) queue.nextRecoveryMs = nowMs + this.leaseMs / recoveriesPerLease;
+    const lease = queue.isHeir ? 0 : isRecovery ? this.leaseMs : -1;
+    queue.isHeir = false;
+    const asked = Math.min(takeMax, queue.free);
+    const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease])) as [Buffer | null, ...unknown[]];
+    if (epoch === null || epoch === undefined) return this.#revive(queue);
+    if (epoch.toString() !== queue.epoch) {
+      const isSame = epoch.toString().split(":")[0] === queue.epoch.split(":")[0];
+      if (!isSame) await this.#revive(queue);
+      queue.epoch = epoch.toString();
+    }
+    const entries: Entry[] = [];
+    for (let index = 0; index + 2 < rest.length; index += 3) {
+      const id = String(rest[index]);
+      queue.forget(id);
+      entries.push({ id, deliveries: Number(rest[index + 1]), values: rest[index + 2] as Buffer[] });
+    }
+    if (entries.length >= asked) queue.wantsTake = true;
+    if (entries.length > 0) await this.#deliver(queue, entries, queue.epoch);
+  }
+
+  async #reviveAll(queues: readonly GroupQueue[]): Promise<void> {
+    if (++this.#revivals > revivalsMax) throw new HalyardError("BACKEND_FAILED", "Groups vanish as soon as they are made again.");
+    for (const queue of queues) await this.#revive(queue);
+    if (this.#revivals > 1) await new Promise<void>((resolve) => this.#clock.after(revivalPauseMs, resolve));
+  }
+
+  async #revive(queue: GroupQueue): Promise<void> {
+    const epoch = await this.#parts.revive(queue);
+    if (epoch !== "removed") {
+      queue.epoch = epoch;
+      queue.wantsTake = true;
+      return;
+    }
+    this.queues.delete(queue.name);
+    const text = `The group ${queue.name} was removed. Subscribe again to make it anew.`;
+    for (const member of queue.members) member.fail(new HalyardError("GROUP_REMOVED", text, { details: { group: queue.name } }));
+  }
+
+  // ── Exclusive groups ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes the group's lock or keeps it. The lock lapses with the lease, so what the last owner held has lapsed with it, or was given back. */
+  async lookAtLock(queue: GroupQueue): Promise<void> {
+    const wasOwner = queue.isOwner;
+    await this.#keepLock(queue, "take");
+    if (queue.isOwner && !wasOwner) {
+      queue.isHeir = true;
+      queue.wantsTake = true;
+      this.#interrupt();
+    }
+  }
+
+  async #keepLock(queue: GroupQueue, what: "take" | "keep"): Promise<boolean> {
+    const { commands, scripts, consumer } = this.#parts;
+    queue.isOwner = Number(await commands.run(scripts.lock, [what, `exclusive:${queue.name}`, consumer, this.leaseMs])) > 0;
+    return queue.isOwner;
+  }
+
+  // ── Interrupting ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #wake(): void {
+    this.#change?.resolve();
+    this.#change = undefined;
+    if (this.#isBlocked) this.#interrupt();
+  }
+
+  #interrupt(): void {
+    if (!this.#isBlocked) {
+      this.#change?.resolve();
+      this.#change = undefined;
+    } else if (!this.#isInterrupting) {
+      this.#isInterrupting = true;
+      void this.#unblock();
+    }
+  }
+
+  /** The two connections race: a read that was sent just now may not wait yet when the server is told to wake it. Then it is told again. */
+  async #unblock(): Promise<void> {
+    const round = this.#round;
+    try {
+      for (let attempt = 1; this.#isBlocked && this.#round === round; attempt++) {
+        if ((await this.#parts.commands.call("CLIENT", "UNBLOCK", this.#parts.clientId)) === 1) break;
+        if (attempt > 2) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve));
+      }
+    } catch (error) {
+      const { code, message } = fromRedis(error);
+      if (code !== "CONNECTION_LOST" && this.#blockMs > blockMsUnaided) {
+        this.#blockMs = blockMsUnaided;
+        this.#parts.host.report({ type: "warning", text: `CLIENT UNBLOCK is refused (${message}); reads wait ${blockMsUnaided} ms at most instead.` });
+      }
+    } finally {
+      this.#isInterrupting = false;
+    }
+    if (this.#isBlocked && this.#round !== round && [...this.queues.values()].some((queue) => queue.wantsTake && queue.free > 0)) this.#interrupt();
+  }
+}

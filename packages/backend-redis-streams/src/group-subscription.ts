@@ -1,0 +1,230 @@
+/** One member of a group: its credit, what it holds, and how that is settled. */
+import {
+  type BackendSubscription,
+  type Delivery,
+  HalyardError,
+  type Settlement,
+  type SettleStatus,
+  type WireMessage,
+} from "@halyard/core/spi";
+import type { Entry, GroupQueue } from "./group-queue.ts";
+import { Packer } from "./packer.ts";
+import { PendingReceive } from "./pending-receive.ts";
+import { packMessage } from "./wire.ts";
+
+/** One hand-over: the receipt. */
+export interface Held {
+  readonly entryId: string;
+  /** The group's epoch when it was fetched. */
+  readonly epoch: string;
+  /** Its settlement is on its way. */
+  isSettling: boolean;
+}
+
+/** What the session does for its members. */
+export interface GroupPort {
+  readonly leaseMs: number;
+  /** Two commands for all. False where nothing was done, because the epoch is another. */
+  ack(queue: GroupQueue, ids: readonly string[]): Promise<boolean>;
+  /** One status each. */
+  settle(queue: GroupQueue, list: Buffer): Promise<readonly (SettleStatus | HalyardError)[]>;
+  /** Returns the ids that are lost. */
+  extend(queue: GroupQueue, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** There is room again, or no longer. */
+  onCredit(queue: GroupQueue): void;
+  /** A retry waits for so long. */
+  onDelay(delayMs: number): void;
+  leave(member: GroupSubscription): Promise<void>;
+}
+
+/** What `settle` in `scripts/settle.ts` is told about one entry. */
+type Kind = "ack" | "release" | "untouched" | "inbox" | "dead";
+
+export class GroupSubscription implements BackendSubscription {
+  readonly queue: GroupQueue;
+  readonly lease: NonNullable<BackendSubscription["lease"]>;
+  readonly #port: GroupPort;
+  readonly #pending = new PendingReceive();
+  readonly #held = new Set<Held>();
+  readonly #inFlightMax: number;
+  readonly #packer = new Packer();
+  /** Core opens it when it has seen the first delivery. */
+  #credit = 1;
+  #failure: HalyardError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(queue: GroupQueue, inFlightMax: number, port: GroupPort) {
+    this.queue = queue;
+    this.#inFlightMax = inFlightMax;
+    this.#port = port;
+    this.lease = { durationMs: port.leaseMs, extend: (receipts) => this.#extend(receipts) };
+  }
+
+  /** How many entries it may still be given. */
+  get free(): number {
+    return this.#closing === undefined && this.#failure === undefined ? Math.max(0, this.#credit - this.#held.size) : 0;
+  }
+
+  receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
+    return this.#pending.receive(Math.max(1, max), signal);
+  }
+
+  credit(inFlightMax: number): void {
+    this.#credit = Math.max(0, Math.min(inFlightMax, this.#inFlightMax));
+    if (this.#credit === 0) this.#giveBackBuffered();
+    this.#port.onCredit(this.queue);
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
+    if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
+    const acked = this.#onlyAcks(settlements);
+    if (acked !== undefined && (await this.#ack(acked))) return undefined;
+    return this.#settleEach(settlements);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** For the queue: these are ours now. */
+  deliver(entries: readonly Entry[], epoch: string, read: (entry: Entry) => WireMessage): void {
+    const deliveries = entries.map((entry): Delivery => {
+      const receipt: Held = { entryId: entry.id, epoch, isSettling: false };
+      this.#held.add(receipt);
+      return { message: read(entry), deliveries: entry.deliveries, receipt, position: entry.id };
+    });
+    this.#pending.add(deliveries);
+  }
+
+  /** The entry was handed over again: what we hold of it is stale. */
+  forget(entryId: string): void {
+    for (const held of this.#held) if (held.entryId === entryId) this.#held.delete(held);
+  }
+
+  /** The group was removed, or the session is over. */
+  fail(error: HalyardError): void {
+    this.#failure ??= error;
+    this.#held.clear();
+    this.#pending.fail(error);
+  }
+
+  /** Where all are acks of what we certainly own. */
+  #onlyAcks(settlements: readonly Settlement[]): Held[] | undefined {
+    const list: Held[] = [];
+    for (const { receipt, outcome } of settlements) {
+      const held = receipt as Held; // looked up before it is used
+      if (outcome.type !== "ack" || !this.#held.has(held) || held.isSettling || held.epoch !== this.queue.epoch) break;
+      held.isSettling = true;
+      list.push(held);
+    }
+    if (list.length === settlements.length && list.length > 0) return list;
+    for (const held of list) held.isSettling = false;
+    return undefined;
+  }
+
+  async #ack(list: readonly Held[]): Promise<boolean> {
+    const isDone = await this.#port.ack(
+      this.queue,
+      list.map(({ entryId }) => entryId),
+    );
+    for (const held of list) {
+      if (isDone) this.#held.delete(held);
+      else held.isSettling = false;
+    }
+    if (isDone) this.#port.onCredit(this.queue);
+    return isDone;
+  }
+
+  async #settleEach(settlements: readonly Settlement[]): Promise<readonly SettleStatus[]> {
+    const statuses: SettleStatus[] = settlements.map(() => "stale");
+    const asked: { readonly index: number; readonly held: Held }[] = [];
+    const start = this.#packer.beginArray();
+    let delayMsMin = Number.POSITIVE_INFINITY;
+    for (const [index, { receipt, outcome }] of settlements.entries()) {
+      const held = receipt as Held; // looked up before it is used
+      if (!this.#held.has(held) || held.isSettling) continue;
+      held.isSettling = true;
+      asked.push({ index, held });
+      if (outcome.type !== "move") {
+        this.#pack(held.entryId, outcome.type);
+        continue;
+      }
+      const isInbox = outcome.to === "inbox";
+      const delayMs = Math.ceil(Math.max(0, outcome.delayMs));
+      if (isInbox && delayMs > 0) delayMsMin = Math.min(delayMsMin, delayMs);
+      this.#pack(held.entryId, isInbox ? "inbox" : "dead", outcome.message, delayMs);
+    }
+    this.#packer.endArray(start, asked.length * 4);
+    const list = this.#packer.take();
+    if (asked.length === 0) return statuses;
+    const results = await this.#port.settle(this.queue, list);
+    for (const [at, { index, held }] of asked.entries()) {
+      const result = results[at] ?? "stale";
+      const status = typeof result === "string" ? result : "failed";
+      statuses[index] = status;
+      held.isSettling = false;
+      if (status !== "failed") this.#held.delete(held);
+    }
+    if (delayMsMin < Number.POSITIVE_INFINITY) this.#port.onDelay(delayMsMin);
+    this.#port.onCredit(this.queue);
+    return statuses;
+  }
+
+  #pack(entryId: string, kind: Kind, message?: WireMessage, delayMs = 0): void {
+    const packer = this.#packer;
+    packer.text(entryId);
+    packer.text(kind);
+    const start = packer.beginNested();
+    if (message !== undefined) packMessage(packer, message);
+    packer.endNested(start);
+    packer.text(String(delayMs));
+  }
+
+  async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {
+    if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
+    const known = receipts.filter((receipt) => this.#held.has(receipt as Held)) as readonly Held[]; // those that are in the set are
+    const lost = await this.#port.extend(
+      this.queue,
+      known.map(({ entryId }) => entryId),
+    );
+    return receipts.filter((receipt) => !this.#held.has(receipt as Held) || lost.has((receipt as Held).entryId));
+  }
+
+  /** What was fetched and not received was never tried: this hand-over does not count. */
+  #giveBackBuffered(): void {
+    const rest = this.#pending.drain();
+    if (rest.length === 0) return;
+    this.#giveBack(rest.map(({ receipt }) => receipt as Held), "untouched").catch(() => undefined); // only ends with the session, which gives back all
+  }
+
+  async #giveBack(list: readonly Held[], kind: "release" | "untouched"): Promise<void> {
+    const open = list.filter((held) => this.#held.has(held) && !held.isSettling);
+    if (open.length === 0) return;
+    const start = this.#packer.beginArray();
+    for (const held of open) {
+      held.isSettling = true;
+      this.#pack(held.entryId, kind);
+    }
+    this.#packer.endArray(start, open.length * 4);
+    await this.#port.settle(this.queue, this.#packer.take());
+    for (const held of open) this.#held.delete(held);
+    this.#port.onCredit(this.queue);
+  }
+
+  /** Gives back everything that is not being settled. */
+  async surrender(): Promise<void> {
+    this.#credit = 0;
+    const buffered = this.#pending.drain().map(({ receipt }) => receipt as Held); // receipts of ours are what we made
+    await this.#giveBack(buffered, "untouched");
+    await this.#giveBack([...this.#held], "release");
+  }
+
+  async #close(): Promise<void> {
+    const surrendering = this.#failure === undefined ? this.surrender() : undefined;
+    this.#pending.close();
+    await surrendering;
+    this.#held.clear();
+    if (this.#failure === undefined) await this.#port.leave(this);
+  }
+}

@@ -1,0 +1,33 @@
+/** All scripts of one backend. */
+import type { Names } from "../keys.ts";
+import { moveDueScript } from "./delayed.ts";
+import { defineScript, heartbeatScript, inspectScript, purgeScript, removeScript } from "./groups.ts";
+import { judgeScript, lockScript } from "./letters.ts";
+import { publishScript } from "./publish.ts";
+import { sendScript } from "./send.ts";
+import { ackScript, extendScript, settleScript } from "./settle.ts";
+import { leaveScript, takeScript } from "./take.ts";
+
+export type { Script } from "./script.ts";
+
+export function scriptsOf(names: Names) {
+  return {
+    publish: publishScript(names),
+    send: sendScript(names),
+    ack: ackScript(names),
+    settle: settleScript(names),
+    extend: extendScript(names),
+    take: takeScript(names),
+    leave: leaveScript(names),
+    moveDue: moveDueScript(names),
+    define: defineScript(names),
+    remove: removeScript(names),
+    heartbeat: heartbeatScript(names),
+    purge: purgeScript(names),
+    inspect: inspectScript(names),
+    lock: lockScript(),
+    judge: judgeScript(names),
+  };
+}
+
+export type Scripts = ReturnType<typeof scriptsOf>;

@@ -1,0 +1,245 @@
+/**
+ * One life of the connections to Redis: one for commands, and from the first subscription on one for blocking reads and one for pub-sub. Where one of
+ * them breaks, the session is over.
+ */
+import {
+  type Admin,
+  type BackendSubscription,
+  type Capabilities,
+  type DeadLetters,
+  type GroupRequest,
+  type History,
+  HalyardError,
+  type Host,
+  type PublishRequest,
+  type PublishStatus,
+  type Session,
+  type SubscribeRequest,
+  type TopicPattern,
+  type WireMessage,
+} from "@halyard/core/spi";
+import type { Redis } from "ioredis";
+import { adminOf } from "./admin.ts";
+import { Caretaker } from "./caretaker.ts";
+import { Commands } from "./commands.ts";
+import type { Opened } from "./connect.ts";
+import { deadLettersOf } from "./dead-letters.ts";
+import { fromConnecting } from "./errors.ts";
+import type { GroupQueue } from "./group-queue.ts";
+import { GroupReader } from "./group-reader.ts";
+import { GroupSubscription } from "./group-subscription.ts";
+import { historyOf } from "./history.ts";
+import { LiveHub } from "./live.ts";
+import type { Settings } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import type { Scripts } from "./scripts/index.ts";
+import type { ServerFacts } from "./server-facts.ts";
+
+/** How long `close` tries to give back what is unsettled. */
+const closeMsMax = 5_000;
+
+export interface SessionParts {
+  readonly opened: Opened;
+  readonly root: string;
+  readonly host: Host;
+  readonly settings: Settings;
+  readonly scripts: Scripts;
+  readonly facts: ServerFacts;
+  readonly capabilities: Capabilities;
+  /** Called once where the session broke: what it held under this name is to be given back by the next one. */
+  readonly onBroken: (consumer: string, groups: readonly string[]) => void;
+}
+
+interface Receiving {
+  readonly reader: GroupReader;
+  readonly live: LiveHub;
+  readonly caretaker: Caretaker;
+}
+
+export class RedisSession implements Session {
+  readonly capabilities: Capabilities;
+  readonly closed: Promise<Error | undefined>;
+  readonly deadLetters: DeadLetters;
+  readonly admin: Admin;
+  readonly history: History | undefined;
+  readonly commands: Commands;
+  readonly #parts: SessionParts;
+  readonly #publisher: Publisher;
+  readonly #consumer: string;
+  readonly #ended = new AbortController();
+  readonly #clients: Redis[] = [];
+  #receiving: Promise<Receiving> | undefined;
+  #received: Receiving | undefined;
+  #lost: HalyardError | undefined;
+  #isClosing = false;
+  #closing: Promise<void> | undefined;
+  #resolveClosed: (error: Error | undefined) => void = () => undefined;
+
+  constructor(parts: SessionParts) {
+    const { opened, root, host, settings, scripts, capabilities } = parts;
+    this.#parts = parts;
+    this.capabilities = capabilities;
+    this.#consumer = `${host.clientName}.${randomWord(host)}`;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.commands = new Commands(opened.client, root, (error) => this.#end(error));
+    this.#adopt(opened.client);
+    this.#publisher = new Publisher({ commands: this.commands, scripts, settings, host });
+    const control = { commands: this.commands, scripts, settings, host, ended: this.#ended.signal, assertAlive: (signal: AbortSignal) => this.#assertAlive(signal) };
+    this.deadLetters = deadLettersOf(control);
+    this.admin = adminOf(control, () => this.#received?.reader);
+    this.history = settings.history === undefined ? undefined : historyOf(control);
+  }
+
+  async publish(messages: readonly WireMessage[], request: PublishRequest): Promise<readonly PublishStatus[] | undefined> {
+    if (this.#lost !== undefined) throw this.#lost;
+    return this.#publisher.publish(messages, request);
+  }
+
+  async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<BackendSubscription> {
+    this.#assertAlive(signal);
+    try {
+      this.#receiving ??= this.#open();
+      const receiving = await this.#receiving;
+      this.#assertAlive(signal);
+      const { patterns, inFlightMax, group } = request;
+      const subscription = group === undefined ? receiving.live.subscribe(patterns, inFlightMax) : this.#join(receiving, patterns, inFlightMax, group);
+      const made = await subscription;
+      if (this.#lost !== undefined) throw this.#lost;
+      if (signal.aborted) await made.close(); // nobody would ever receive from it
+      this.#assertAlive(signal);
+      return made;
+    } catch (error) {
+      if (this.#lost !== undefined) throw this.#lost;
+      throw fromConnecting(error, this.#parts.settings.connection.where);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** What was pending under the names of earlier sessions of this process goes back to its groups at once, without waiting for a lease. */
+  async takeOver(consumer: string, groups: readonly string[]): Promise<void> {
+    while ((await this.commands.run(this.#parts.scripts.leave, [consumer, "forced", ...groups])) !== 0);
+  }
+
+  async #open(): Promise<Receiving> {
+    const { opened, root, host, settings, scripts } = this.#parts;
+    const { commands } = this;
+    const [reading, listening] = await Promise.all([
+      opened.another("reads", { commandTimeout: undefined }),
+      opened.another("listens", { commandTimeout: settings.commandTimeoutMs }),
+    ]);
+    this.#adopt(reading);
+    this.#adopt(listening);
+    if (this.#lost !== undefined) throw this.#lost;
+    const clientId = Number(await reading.client("ID"));
+    const reader: GroupReader = new GroupReader({
+      client: reading,
+      clientId,
+      consumer: this.#consumer,
+      commands,
+      scripts,
+      settings,
+      host,
+      onEnd: (error) => this.#end(error),
+      onDelay: (delayMs) => caretaker.expect(delayMs),
+      onMembers: () => void caretaker.beat().catch(() => undefined), // fails with the session only
+      revive: (queue) => this.#revive(queue),
+    });
+    const caretaker = new Caretaker({ clock: host.clock, commands, scripts, settings, reader, consumer: this.#consumer });
+    const live = new LiveHub(listening, host, root + settings.names.live);
+    const bell = `${root}bell`;
+    listening.on("messageBuffer", (channel: Buffer, name: Buffer) => {
+      if (String(channel) !== bell) return;
+      reader.ring(String(name));
+      const queue = reader.queues.get(String(name));
+      if (queue?.isExclusive === true && !queue.isOwner) reader.lookAtLock(queue).catch(() => undefined); // as above
+    });
+    await listening.subscribe(bell);
+    if (this.#lost !== undefined) throw this.#lost;
+    this.#received = { reader, live, caretaker };
+    reader.start();
+    caretaker.start();
+    return this.#received;
+  }
+
+  async #join({ reader, caretaker }: Receiving, patterns: readonly TopicPattern[], inFlightMax: number, group: GroupRequest): Promise<BackendSubscription> {
+    const { settings, root, scripts, host } = this.#parts;
+    if (group.from !== "new" && settings.history === undefined)
+      throw new HalyardError("UNSUPPORTED", "Groups start with new messages here: switch on history to let them start earlier.");
+    const [epoch, isMade] = (await this.commands.run(scripts.define, [
+      group.name,
+      randomWord(host),
+      patterns.map(({ text }) => text).join(" "),
+      "",
+      "",
+      group.idleExpiryMs === undefined ? "" : Math.ceil(group.idleExpiryMs),
+      group.from === "new" ? "new" : group.from === "earliest" ? 0 : Math.floor(group.from.timeMs),
+    ])) as [string, number];
+    const stream = root + settings.names.group + group.name;
+    if (isMade === 1) host.report({ type: "recreated", what: `stream ${stream}`, lost: "unknown" });
+    const member = reader.add(group.name, stream, epoch, group.exclusive, (queue) => new GroupSubscription(queue, inFlightMax, reader));
+    for (const pattern of patterns) member.queue.patterns.set(pattern.text, pattern);
+    if (group.exclusive) await reader.lookAtLock(member.queue);
+    await caretaker.beat();
+    return member;
+  }
+
+  /** The group's stream or consumer group is gone. Removed on purpose, or lost: then it is made again, and core is told. */
+  async #revive(queue: GroupQueue): Promise<string> {
+    const { scripts, host } = this.#parts;
+    const patterns = [...queue.patterns.keys()].join(" ");
+    const [epoch, isMade] = (await this.commands.run(scripts.define, [queue.name, randomWord(host), patterns, "", queue.epoch, "", "new"])) as [string, number];
+    const isAnother = epoch.split(":")[0] !== queue.epoch.split(":")[0];
+    if (epoch !== "removed" && (isMade === 1 || isAnother)) host.report({ type: "recreated", what: `stream ${queue.stream}`, lost: "unknown" });
+    return epoch;
+  }
+
+  #adopt(client: Redis): void {
+    if (this.#lost !== undefined) return client.disconnect();
+    this.#clients.push(client);
+    let reason = "it was closed";
+    client.on("error", (error: Error) => {
+      reason = error.message;
+    });
+    client.once("end", () => this.#end(new HalyardError("CONNECTION_LOST", `The connection to Redis broke: ${reason}.`)));
+  }
+
+  #assertAlive(signal: AbortSignal): void {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (signal.aborted) throw new HalyardError("ABORTED", "The caller's signal aborted.", { cause: signal.reason });
+  }
+
+  #end(error: HalyardError): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error.code === "CONNECTION_LOST" ? error : new HalyardError("CONNECTION_LOST", error.message, { cause: error });
+    const groups = [...(this.#received?.reader.queues.keys() ?? [])];
+    if (!this.#isClosing && groups.length > 0) this.#parts.onBroken(this.#consumer, groups);
+    this.#received?.caretaker.end();
+    this.#received?.reader.end(this.#lost);
+    this.#received?.live.end(this.#lost);
+    this.#ended.abort(this.#lost);
+    for (const client of this.#clients) client.disconnect();
+    this.#resolveClosed(this.#isClosing ? undefined : error);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#lost !== undefined) return;
+    this.#isClosing = true;
+    const { clock } = this.#parts.host;
+    this.#received?.caretaker.end();
+    const cancel = clock.after(closeMsMax, () => this.#end(closedError()));
+    // What cannot be given back now, since the connection is gone, lapses with its lease.
+    await this.#received?.reader.surrender().catch(() => undefined);
+    cancel();
+    this.#end(closedError());
+  }
+}
+
+const closedError = (): HalyardError => new HalyardError("CONNECTION_LOST", "The session was closed.");
+
+const randomWord = ({ random }: Host): string => Math.floor(random() * 36 ** 8).toString(36);

@@ -1,0 +1,6 @@
+import { describeFaults } from "@halyard/testkit";
+import { served } from "./served.ts";
+
+const { broker, options } = served();
+
+describeFaults("redis-streams", { ...options, target: () => ({ port: broker().port }) });
