@@ -1,3 +1,5 @@
 /** The public surface of `@halyard/backend-amqp`. */
 
-export {};
+export { amqp } from "./amqp.ts";
+export type { AmqpNames } from "./names.ts";
+export type { AmqpHistoryOptions, AmqpOptions, AmqpQueueOptions, AmqpTls } from "./options.ts";

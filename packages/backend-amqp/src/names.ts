@@ -1,0 +1,94 @@
+/**
+ * The names of everything that a namespace has on the broker. Words are joined by dots, which namespaces and groups cannot contain, so no two
+ * of them can meet. Each name can be overridden where a company has rules for names.
+ */
+import { HalyardError } from "@halyard/core/spi";
+
+/** Makes the names of one namespace. Missing functions keep the default. */
+export interface AmqpNames {
+  /** Topic exchange that messages are published to. Default `{namespace}`. */
+  readonly exchange: (namespace: string) => string;
+  /** Queue of a group, its inbox included. Default `{namespace}.group.{group}`. */
+  readonly group: (namespace: string, group: string) => string;
+  /** Dead letters of a group. Default `{namespace}.dead.{group}`. */
+  readonly dead: (namespace: string, group: string) => string;
+  /** Topic exchange that delayed copies are published to. Default `{namespace}.wait`. */
+  readonly wait: (namespace: string) => string;
+  /** Queue in which copies wait for `delayMs`. Default `{namespace}.wait.{delayMs}`. */
+  readonly waitQueue: (namespace: string, delayMs: number) => string;
+  /** Topic exchange that hands copies to their group when their wait is over. Default `{namespace}.due`. */
+  readonly due: (namespace: string) => string;
+  /** Exchange and queue that swallow what waited for a group that was removed meanwhile. Default `{namespace}.gone`. */
+  readonly gone: (namespace: string) => string;
+  /** Queue of one live subscription; `unique` differs for each. Default `{namespace}.live.{unique}`. */
+  readonly live: (namespace: string, unique: string) => string;
+  /** Queue whose single active consumer may read an exclusive group. Default `{namespace}.turn.{group}`. */
+  readonly turn: (namespace: string, group: string) => string;
+  /** Queue that is held while somebody walks the dead letters of a group. Default `{namespace}.walk.{group}`. */
+  readonly walk: (namespace: string, group: string) => string;
+  /** Queue that says for a minute that a group was removed on purpose. Default `{namespace}.removed.{group}`. */
+  readonly removed: (namespace: string, group: string) => string;
+  /** Stream of all published messages, with `history` only. Default `{namespace}.history`. */
+  readonly history: (namespace: string) => string;
+}
+
+export const namesDefault: AmqpNames = {
+  exchange: (namespace) => namespace,
+  group: (namespace, group) => `${namespace}.group.${group}`,
+  dead: (namespace, group) => `${namespace}.dead.${group}`,
+  wait: (namespace) => `${namespace}.wait`,
+  waitQueue: (namespace, delayMs) => `${namespace}.wait.${delayMs}`,
+  due: (namespace) => `${namespace}.due`,
+  gone: (namespace) => `${namespace}.gone`,
+  live: (namespace, unique) => `${namespace}.live.${unique}`,
+  turn: (namespace, group) => `${namespace}.turn.${group}`,
+  walk: (namespace, group) => `${namespace}.walk.${group}`,
+  removed: (namespace, group) => `${namespace}.removed.${group}`,
+  history: (namespace) => `${namespace}.history`,
+};
+
+/** The names of one namespace, checked. */
+export interface NamespaceNames {
+  readonly exchange: string;
+  readonly wait: string;
+  readonly due: string;
+  readonly gone: string;
+  readonly history: string;
+  group(group: string): string;
+  dead(group: string): string;
+  waitQueue(delayMs: number): string;
+  live(unique: string): string;
+  turn(group: string): string;
+  walk(group: string): string;
+  removed(group: string): string;
+}
+
+/** @throws INVALID_OPTIONS where an overridden function makes a name that the broker refuses */
+export function namesOf(names: AmqpNames, namespace: string): NamespaceNames {
+  return {
+    exchange: checked("exchange", names.exchange(namespace)),
+    wait: checked("wait", names.wait(namespace)),
+    due: checked("due", names.due(namespace)),
+    gone: checked("gone", names.gone(namespace)),
+    history: checked("history", names.history(namespace)),
+    group: (group) => checked("group", names.group(namespace, group)),
+    dead: (group) => checked("dead", names.dead(namespace, group)),
+    waitQueue: (delayMs) => checked("waitQueue", names.waitQueue(namespace, delayMs)),
+    live: (unique) => checked("live", names.live(namespace, unique)),
+    turn: (group) => checked("turn", names.turn(namespace, group)),
+    walk: (group) => checked("walk", names.walk(namespace, group)),
+    removed: (group) => checked("removed", names.removed(namespace, group)),
+  };
+}
+
+/** AMQP's short strings. A longer name makes amqplib throw in the middle of a request, and the channel then never answers again. */
+export const nameBytesMax = 255;
+
+/** Checked before use: the broker answers a bad name by closing the channel. */
+function checked(what: string, name: unknown): string {
+  if (typeof name === "string" && name !== "" && !name.startsWith("amq.") && Buffer.byteLength(name) <= nameBytesMax && /^[^\p{Cc}]+$/u.test(name)) return name;
+  throw new HalyardError(
+    "INVALID_OPTIONS",
+    `names.${what} made ${JSON.stringify(name)}: a name takes 1 to ${nameBytesMax} bytes, has no control characters and does not begin with "amq.".`,
+  );
+}

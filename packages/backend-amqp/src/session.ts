@@ -1,0 +1,272 @@
+/** One life of two connections: one publishes, so that a blocked publisher stops no ack, the other consumes and administers. When either ends, the session ends. */
+import type {
+  Admin,
+  BackendSubscription,
+  Capabilities,
+  DeadLetters,
+  History,
+  Host,
+  PublishRequest,
+  PublishStatus,
+  Session,
+  SubscribeRequest,
+  WireMessage,
+} from "@halyard/core/spi";
+import { HalyardError } from "@halyard/core/spi";
+import { adminOf } from "./admin.ts";
+import { capabilitiesOf } from "./capabilities.ts";
+import { type ChannelParts, ChannelPool, openChannel } from "./channel.ts";
+import type { Connection } from "./connection.ts";
+import { DeadLetterQueues } from "./dead-letters.ts";
+import { Declare } from "./declare.ts";
+import { lostError } from "./errors.ts";
+import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
+import { keepUsed } from "./idle.ts";
+import { type LivePort, LiveSubscription } from "./live-subscription.ts";
+import { managementOf } from "./management.ts";
+import { type NamespaceNames, namesOf } from "./names.ts";
+import type { Settings } from "./options.ts";
+import { Outgoing } from "./outgoing.ts";
+import { Publisher } from "./publisher.ts";
+import { Storing } from "./storing.ts";
+import { waitForTurn } from "./turn.ts";
+
+export interface SessionParts {
+  readonly settings: Settings;
+  readonly host: Host;
+  readonly publishing: Connection;
+  /** The same as `publishing` where one connection was handed in. */
+  readonly consuming: Connection;
+}
+
+export class AmqpSession implements Session, GroupPort, LivePort {
+  readonly capabilities: Capabilities;
+  readonly closed: Promise<Error | undefined>;
+  readonly deadLetters: DeadLetters;
+  readonly admin: Admin;
+  readonly history: History | undefined = undefined;
+  readonly #parts: SessionParts;
+  readonly #host: Host;
+  readonly #names: NamespaceNames;
+  readonly #channels: ChannelParts;
+  readonly #publisher: Publisher;
+  readonly #declare: Declare;
+  readonly #outgoing: Outgoing;
+  readonly #storing: Storing;
+  readonly #groups = new Set<GroupSubscription>();
+  readonly #lives = new Set<LiveSubscription>();
+  /** Groups that were removed through this session: their members need not ask the broker why. */
+  readonly #removed = new Set<string>();
+  #blocked: string | undefined;
+  #lost: HalyardError | undefined;
+  #isClosing = false;
+  #closing: Promise<void> | undefined;
+  #consumers = 0;
+  #resolveClosed: (error: Error | undefined) => void = () => undefined;
+
+  constructor(parts: SessionParts) {
+    const { settings, host, publishing, consuming } = parts;
+    this.#parts = parts;
+    this.#host = host;
+    this.#names = namesOf(settings.names, host.namespace);
+    this.capabilities = capabilitiesOf(settings, consuming.version);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    const { clock } = host;
+    const { requestTimeoutMs } = settings;
+    this.#channels = { connection: consuming, clock, requestTimeoutMs };
+    const pool = new ChannelPool(this.#channels);
+    this.#declare = new Declare({ pool, names: this.#names, settings });
+    this.#publisher = new Publisher({ connection: publishing, clock, requestTimeoutMs, prepare: () => this.#declare.namespace() });
+    const write = { saysPriority: settings.queue.type === "classic" };
+    const shared = { publisher: this.#publisher, declare: this.#declare, names: this.#names, write };
+    this.#outgoing = new Outgoing({ ...shared, lost: () => this.#lost, blocked: () => this.#blocked });
+    this.#storing = new Storing({ ...shared, clock, random: host.random, isBlocked: () => this.#blocked !== undefined });
+    this.deadLetters = new DeadLetterQueues({
+      channels: this.#channels,
+      declare: this.#declare,
+      names: this.#names,
+      publisher: this.#publisher,
+      storing: this.#storing,
+      ended: this.closed,
+      lost: () => this.#lost,
+    });
+    this.admin = adminOf({
+      names: this.#names,
+      settings,
+      declare: this.#declare,
+      channels: this.#channels,
+      management: managementOf(settings, host),
+      outgoing: this.#outgoing,
+      lost: () => this.#lost,
+      blocked: () => this.#blocked,
+      version: consuming.version,
+      product: consuming.product,
+      onRemoving: (group) => void this.#removed.add(group),
+      onDefined: (group) => void this.#removed.delete(group),
+    });
+    for (const connection of new Set([publishing, consuming])) void connection.ended.then((error) => this.#end(error));
+    publishing.onBlocked((reason) => this.#onBlocked(reason));
+  }
+
+  /** Declares the namespace and opens the channel to publish on. */
+  async start(): Promise<void> {
+    await this.#publisher.line();
+  }
+
+  get lost(): HalyardError | undefined {
+    return this.#lost;
+  }
+
+  nowMs(): number {
+    return this.#host.clock.nowMs();
+  }
+
+  nextConsumerTag(group: string): string {
+    return `${this.#host.clientName}/${group}/${++this.#consumers}`;
+  }
+
+  publish(messages: readonly WireMessage[], request: PublishRequest): Promise<readonly PublishStatus[] | undefined> {
+    return this.#outgoing.publish(messages, request);
+  }
+
+  store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]> {
+    return this.#storing.store(group, copies);
+  }
+
+  async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<BackendSubscription> {
+    if (this.#lost !== undefined) throw this.#lost;
+    const subscription = request.group === undefined ? await this.#listen(request) : await this.#join(request, request.group);
+    if (!signal.aborted) return subscription;
+    await subscription.close();
+    throw new HalyardError("ABORTED", "Subscribing was aborted.");
+  }
+
+  async #listen({ patterns, inFlightMax }: SubscribeRequest): Promise<LiveSubscription> {
+    const { clientName, random } = this.#host;
+    // Never the name of an earlier session: the broker may not have noticed yet that its connection is dead.
+    const queue = this.#names.live(`${clientName}.${++this.#consumers}.${random().toString(36).slice(2, 10)}`);
+    const channel = await openChannel(this.#channels);
+    const live = new LiveSubscription(this, this.#host, channel, inFlightMax);
+    this.#lives.add(live);
+    try {
+      await channel.call(`Declaring the queue ${queue}`, (raw) =>
+        raw.assertQueue(queue, { durable: false, exclusive: true, autoDelete: true, arguments: { "x-queue-type": "classic" } }),
+      );
+      for (const { text } of patterns)
+        await channel.call(`Binding the queue ${queue} to ${this.#names.exchange}`, (raw) => raw.bindQueue(queue, this.#names.exchange, text));
+      await channel.call(`Consuming the queue ${queue}`, (raw) => raw.consume(queue, live.onDelivery, { noAck: true, consumerTag: queue }));
+      return live;
+    } catch (error) {
+      await live.close();
+      throw error;
+    }
+  }
+
+  async #join(
+    { patterns, inFlightMax }: SubscribeRequest,
+    { name, from, exclusive, idleExpiryMs }: NonNullable<SubscribeRequest["group"]>,
+  ): Promise<GroupSubscription> {
+    const queue = this.#names.group(name);
+    if (from !== "new" && (await this.#declare.look(queue)) === undefined)
+      throw new HalyardError("UNSUPPORTED", "A group on RabbitMQ begins with what is published from now on: its queues hold no past.");
+    await this.#declare.group(name, patterns, [], idleExpiryMs);
+    this.#removed.delete(name);
+    const channel = await openChannel(this.#channels);
+    const releases: (() => Promise<void>)[] = [];
+    const subscription = new GroupSubscription({
+      port: this,
+      group: name,
+      queue,
+      patterns: patterns.map(({ text }) => text),
+      channel,
+      inFlightMax,
+      prefetch: this.#parts.settings.prefetch,
+      countsDeliveries: this.capabilities.countsDeliveries,
+      release: async () => {
+        for (const release of releases.splice(0)) await release();
+      },
+    });
+    this.#groups.add(subscription);
+    try {
+      if (idleExpiryMs !== undefined)
+        releases.push(keepUsed(this.#host.clock, idleExpiryMs, subscription, () => this.#declare.group(name, [], [], idleExpiryMs)));
+      if (exclusive) {
+        const turn = await waitForTurn({
+          channels: this.#channels,
+          declare: this.#declare,
+          publisher: this.#publisher,
+          queue: this.#names.turn(name),
+          group: name,
+          tag: this.nextConsumerTag(`${name}/turn`),
+        });
+        releases.push(() => turn.close());
+        void turn.ended.then((error) => subscription.fail(this.#lost ?? error));
+        void turn.taken.then(() => subscription.takeTurn());
+      }
+      await subscription.start(!exclusive);
+      return subscription;
+    } catch (error) {
+      await subscription.close();
+      throw error;
+    }
+  }
+
+  forget(subscription: GroupSubscription | LiveSubscription): void {
+    if (subscription instanceof GroupSubscription) this.#groups.delete(subscription);
+    else this.#lives.delete(subscription);
+  }
+
+  liveGone(): HalyardError {
+    this.#host.report({ type: "recreated", what: "the queue of a live subscription", lost: "unknown" });
+    return deletedError("The queue of a live subscription");
+  }
+
+  async groupGone({ group }: GroupSubscription): Promise<HalyardError> {
+    try {
+      if (this.#removed.has(group) || (await this.#declare.wasRemoved(group)))
+        return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
+    } catch (thrown) {
+      return this.#lost ?? (thrown instanceof HalyardError ? thrown : lostError(thrown));
+    }
+    // Core subscribes again, and that makes the queue again.
+    this.#host.report({ type: "recreated", what: `the queue ${this.#names.group(group)}`, lost: "unknown" });
+    return deletedError(`The queue of group ${group}`);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosing = true;
+    // Channels first: an ack that is still on its way when its connection closes is lost.
+    await Promise.allSettled([...this.#groups, ...this.#lives].map((subscription) => subscription.close()));
+    await this.#publisher.close();
+    const { publishing, consuming } = this.#parts;
+    await Promise.all([consuming.close(), publishing.close()]);
+    this.#end(undefined);
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = this.#isClosing ? new HalyardError("CONNECTION_LOST", "The session is closed.") : lostError(error);
+    for (const subscription of [...this.#groups, ...this.#lives]) subscription.fail(this.#lost);
+    if (this.#blocked !== undefined) this.#onBlocked(undefined);
+    if (!this.#isClosing) for (const connection of [this.#parts.publishing, this.#parts.consuming]) connection.destroy();
+    this.#resolveClosed(this.#isClosing ? undefined : this.#lost);
+  }
+
+  #onBlocked(reason: string | undefined): void {
+    const before = this.#blocked;
+    this.#blocked = reason;
+    if (reason !== undefined) this.#host.report({ type: "blocked", reason });
+    else if (before !== undefined) this.#host.report({ type: "unblocked", reason: before });
+  }
+}
+
+function deletedError(what: string): HalyardError {
+  return new HalyardError("BACKEND_FAILED", `${what} was deleted on the broker; it is made again.`, { retryable: true });
+}

@@ -1,0 +1,4 @@
+import { describeFaults } from "@halyard/testkit";
+import { onRabbitmq } from "./rabbitmq.ts";
+
+describeFaults("amqp", onRabbitmq({ isProxied: true }));
