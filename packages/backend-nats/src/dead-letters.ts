@@ -1,0 +1,106 @@
+/** Dead letters: a stream without limits, a subject a group. Letters are read without consuming, so looking uses nothing up. */
+import { type DeadLetters, HalyardError, type Verdict, type WireMessage } from "@halyard/core/spi";
+import { lost } from "./errors.ts";
+import { abortable } from "./jetstream-api.ts";
+import { letterSubject, readySubject, type Topology } from "./names.ts";
+import { readMessage } from "./native-message.ts";
+import { type ReadParts, readInOrder } from "./ordered-read.ts";
+import { type LockParts, takeLock } from "./walk-lock.ts";
+import { copyId, encodeHeaders } from "./wire.ts";
+
+export interface DeadLettersParts extends ReadParts, LockParts {
+  readonly topology: Topology;
+  /** Aborts when the session ends. */
+  readonly over: AbortSignal;
+  hasGroup(group: string): Promise<boolean>;
+}
+
+interface Letter {
+  readonly wire: WireMessage;
+  readonly sequence: number;
+}
+
+export function deadLettersOf(parts: DeadLettersParts): DeadLetters {
+  const { api, topology } = parts;
+
+  async function count(group: string): Promise<number> {
+    const subject = letterSubject(topology, group);
+    const info = await api.streamInfo(topology.dead, subject);
+    return info?.state.subjects?.[subject] ?? 0;
+  }
+
+  async function pageAfter(group: string, sequence: number, pageMax: number): Promise<readonly Letter[]> {
+    const found = await readInOrder(parts, {
+      stream: topology.dead,
+      subjects: [letterSubject(topology, group)],
+      from: { sequence: sequence + 1 },
+      limit: pageMax,
+    });
+    return found.map(({ message, ack }) => ({
+      wire: readMessage(message, topology.deadPrefix.length, () => `${topology.dead}:${ack.sequence}`).message,
+      sequence: ack.sequence,
+    }));
+  }
+
+  async function obey(group: string, letters: readonly Letter[], verdicts: readonly Verdict[]): Promise<void> {
+    const fates = letters.map((letter, index) => ({ letter, verdict: verdicts[index] ?? "keep" }));
+    const redriven = fates.flatMap(({ letter, verdict }) => (typeof verdict === "object" ? [{ letter, message: verdict.redrive }] : []));
+    if (redriven.length > 0 && !(await parts.hasGroup(group)))
+      throw new HalyardError("NO_SUCH_GROUP", `There is no group ${group} to redrive to: define it or subscribe to it first.`);
+    const frames = redriven.map(({ letter, message }) => ({
+      subject: readySubject(topology, group),
+      headers: encodeHeaders(message, copyId(message, group, `${topology.dead}-${letter.sequence}`), { topic: message.topic }),
+      body: message.body,
+    }));
+    const statuses = await parts.publisher.send(frames);
+    const refused = statuses?.find(({ status }) => status !== "accepted");
+    const stored = new Set(redriven.filter((_, index) => (statuses?.[index]?.status ?? "accepted") === "accepted").map(({ letter }) => letter));
+    const gone = fates.filter(({ letter, verdict }) => verdict === "remove" || stored.has(letter));
+    await Promise.all(gone.map(({ letter }) => api.deleteMessage(topology.dead, letter.sequence)));
+    if (refused !== undefined && refused.status !== "accepted") throw refused.error;
+  }
+
+  return {
+    count: (group, signal) => abortable(signal, "Counting dead letters", count(group)),
+    purge: (group, signal) => abortable(signal, "Purging dead letters", api.purge(topology.dead, letterSubject(topology, group))),
+    async walk(group, { pageMax, signal }, visit) {
+      const either = AbortSignal.any([signal, parts.over]);
+      const lock = await takeLock(group, parts);
+      try {
+        for (let after = 0; ; ) {
+          either.throwIfAborted();
+          const letters = await pageAfter(group, after, pageMax);
+          const last = letters.at(-1);
+          if (last === undefined) return;
+          // The end of the session must end a walk whose visitor never answers. Listened for before the visitor is called.
+          const verdicts = await untilAborted(either, () => visit(letters.map(({ wire }) => wire)));
+          if (parts.connection.isClosed()) throw lost();
+          if (verdicts === "stop") return;
+          if (!lock.isHeld()) throw new HalyardError("BUSY", `The walk over the dead letters of ${group} took too long without a sign; another one has begun.`);
+          await obey(group, letters, verdicts);
+          after = last.sequence;
+        }
+      } catch (thrown) {
+        if (parts.over.aborted) throw lost(thrown);
+        throw thrown;
+      } finally {
+        await lock.release().catch(() => undefined); // it lapses by itself
+      }
+    },
+  };
+}
+
+async function untilAborted<Value>(signal: AbortSignal, run: () => Promise<Value>): Promise<Value> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new HalyardError("ABORTED", "The walk over the dead letters was given up."));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
+  });
+  aborted.catch(() => undefined); // the race answers it, if anybody still waits
+  try {
+    return await Promise.race([aborted, run()]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,51 @@
+/** What was published, read back in order, where the stream keeps it (retention `"limits"`). A position is `{stream}:{sequence}`. */
+import { HalyardError, type History, type StoredMessage } from "@halyard/core/spi";
+import { coverOf, filtersOf, textOf } from "./filters.ts";
+import { abortable } from "./jetstream-api.ts";
+import type { Topology } from "./names.ts";
+import { readMessage } from "./native-message.ts";
+import { type ReadParts, readInOrder } from "./ordered-read.ts";
+
+/** Read at once, at least: of what a wide filter finds much may be surplus. */
+const pageMin = 64;
+/** Surplus that one call looks through before it returns what it has. */
+const lookedThroughMax = 10_000;
+
+export function historyOf(parts: ReadParts & { readonly topology: Topology; readonly hasManyFilters: boolean }): History {
+  const { topology, hasManyFilters } = parts;
+
+  async function read({ patterns, from, limit }: Parameters<History["read"]>[0]): ReturnType<History["read"]> {
+    const filters = coverOf(patterns.flatMap(filtersOf));
+    const subjects = filters.length === 1 || hasManyFilters ? filters.map((filter) => topology.topicPrefix + textOf(filter)) : [`${topology.topicPrefix}>`];
+    const messages: StoredMessage[] = [];
+    let next: { readonly sequence: number } | { readonly timeMs: number } = startOf(from);
+    for (let looked = 0; looked < lookedThroughMax; ) {
+      const pageMax = Math.max(pageMin, limit - messages.length);
+      const found = await readInOrder(parts, { stream: topology.stream, subjects, from: next, limit: pageMax });
+      for (const { message, ack } of found) {
+        const topic = message.subject.slice(topology.topicPrefix.length);
+        if (messages.length === limit) return { messages, end: false };
+        if (!patterns.some((pattern) => pattern.matches(topic))) continue;
+        const position = `${topology.stream}:${ack.sequence}`;
+        messages.push({ message: readMessage(message, topology.topicPrefix.length, () => position).message, position });
+      }
+      const last = found.at(-1);
+      if (found.length < pageMax || last === undefined) return { messages, end: true };
+      looked += found.length;
+      next = { sequence: last.ack.sequence + 1 };
+    }
+    return { messages, end: false };
+  }
+
+  function startOf(from: Parameters<History["read"]>[0]["from"]): { readonly sequence: number } | { readonly timeMs: number } {
+    if (from === "start") return { sequence: 1 };
+    if ("timeMs" in from) return { timeMs: from.timeMs };
+    const text = from.after.startsWith(`${topology.stream}:`) ? from.after.slice(topology.stream.length + 1) : "";
+    const sequence = Number(text);
+    if (text === "" || !Number.isSafeInteger(sequence) || sequence < 0)
+      throw new HalyardError("INVALID_OPTIONS", `after must be a position of this history, such as ${topology.stream}:1.`);
+    return { sequence: sequence + 1 };
+  }
+
+  return { read: (request) => abortable(request.signal, "Reading the history", read(request)) };
+}

@@ -1,0 +1,142 @@
+/**
+ * Asks one durable consumer for messages: raw pull requests, each for an exact number. What is asked for and not yet answered is `outstanding`; the sum
+ * over all sources and what is held never passes the credit, so nothing is fetched that nobody may receive.
+ *
+ * A request cannot be taken back, but its reply subject can: after UNSUB the server skips the request (measured on 2.9.10: the message went to the next
+ * one). `cancel` unsubscribes, waits for the round trip, and only then counts the request as gone, so a message on its way is not lost.
+ */
+import type { Clock } from "@halyard/core/spi";
+import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
+import { type AckSubject, parseAckSubject } from "./ack-subject.ts";
+
+/** How long a request waits for messages. Shorter than the shortest idle timeout of common proxies. */
+const expiresMs = 30_000;
+/** How often the server says that a waiting request lives. */
+const heartbeatMs = 2_000;
+/** In silence for so long, consumer or stream leader are gone: a request to a consumer that does not exist is never answered (2.9.10). */
+const silenceMsMax = 5_000;
+
+const millionNs = 1_000_000;
+
+export interface PullSourceParts {
+  readonly connection: NatsConnection;
+  readonly clock: Clock;
+  readonly inboxPrefix: string;
+  /** `$JS.API` or that of a domain. */
+  readonly apiPrefix: string;
+  readonly stream: string;
+  readonly durable: string;
+  onMessage(message: Msg, ack: AckSubject, source: PullSource): void;
+  /** A request ended without all it asked for: there is nothing more for now. */
+  onEmpty(source: PullSource): void;
+  /** Consumer or stream are gone, or do not answer. */
+  onGone(source: PullSource, reason: string): void;
+}
+
+export class PullSource {
+  readonly stream: string;
+  readonly durable: string;
+  readonly #parts: PullSourceParts;
+  #outstanding = 0;
+  /** Of requests whose reply subject is gone, until the server knows. */
+  #cancelling = 0;
+  #inbox = "";
+  #subscription: Subscription | undefined;
+  #requests = 0;
+  #lastSignMs = 0;
+  /** How many messages the next request may ask for: grows while they come, shrinks while they do not. */
+  demand = 1;
+
+  constructor(parts: PullSourceParts) {
+    this.#parts = parts;
+    this.stream = parts.stream;
+    this.durable = parts.durable;
+  }
+
+  /** Asked for and not yet answered. */
+  get outstanding(): number {
+    return this.#outstanding + this.#cancelling;
+  }
+
+  get isCancelling(): boolean {
+    return this.#cancelling > 0;
+  }
+
+  pull(count: number, options: { readonly noWait?: boolean } = {}): void {
+    const { connection, clock, inboxPrefix, apiPrefix } = this.#parts;
+    if (connection.isClosed()) return;
+    if (this.#subscription === undefined) {
+      const inbox = `${createInbox(inboxPrefix)}.`;
+      this.#inbox = inbox;
+      this.#subscription = connection.subscribe(`${inbox}*`, { callback: (_, message) => this.#onMessage(message, inbox) });
+    }
+    this.#outstanding += count;
+    this.#lastSignMs = clock.monotonicMs();
+    const request =
+      options.noWait === true
+        ? `{"batch":${count},"no_wait":true}`
+        : `{"batch":${count},"expires":${expiresMs * millionNs},"idle_heartbeat":${heartbeatMs * millionNs}}`;
+    connection.publish(`${apiPrefix}.CONSUMER.MSG.NEXT.${this.stream}.${this.durable}`, request, { reply: `${this.#inbox}${this.#requests++}` });
+  }
+
+  /** Takes back what was asked for and not answered. What comes meanwhile still arrives. */
+  async cancel(): Promise<void> {
+    const subscription = this.#subscription;
+    if (subscription === undefined) return;
+    this.#subscription = undefined;
+    this.#cancelling += this.#outstanding;
+    this.#outstanding = 0;
+    try {
+      await subscription.drain();
+    } catch {
+      // The connection has ended: nothing is outstanding any more.
+    }
+    this.#cancelling = 0;
+  }
+
+  /** For the watch of the session: a request waits, and the server says nothing. */
+  watch(nowMs: number): void {
+    if (this.#outstanding === 0 || nowMs - this.#lastSignMs < silenceMsMax) return;
+    this.#lastSignMs = nowMs;
+    void this.cancel().then(() => this.#parts.onGone(this, "it does not answer"));
+  }
+
+  /** When the server was last heard of. */
+  get lastSignMs(): number {
+    return this.#lastSignMs;
+  }
+
+  #onMessage(message: Msg, inbox: string): void {
+    this.#lastSignMs = this.#parts.clock.monotonicMs();
+    const { reply } = message;
+    const ack = reply === undefined ? undefined : parseAckSubject(reply);
+    if (ack !== undefined) {
+      this.#countDown(1, inbox);
+      if (inbox === this.#inbox && this.#outstanding === 0) this.demand *= 2;
+      this.#parts.onMessage(message, ack, this);
+    } else if (message.data.length === 0) this.#onStatus(message, inbox);
+  }
+
+  #countDown(count: number, inbox: string): void {
+    if (inbox === this.#inbox && this.#subscription !== undefined) this.#outstanding = Math.max(0, this.#outstanding - count);
+    else this.#cancelling = Math.max(0, this.#cancelling - count);
+  }
+
+  #onStatus(message: Msg, inbox: string): void {
+    const { headers } = message;
+    const code = headers?.code ?? 0;
+    if (code === 100) return; // alive
+    const pending = Number(headers?.get("Nats-Pending-Messages") ?? "");
+    const description = headers?.description ?? "";
+    if (code === 404)
+      this.#countDown(Number.POSITIVE_INFINITY, inbox); // only a request that does not wait is answered so, and it is the only one
+    else if (headers?.has("Nats-Pending-Messages") === true) this.#countDown(pending, inbox);
+    else if (code === 503 || /deleted|not found|no responders|leadership|shutdown/i.test(description)) {
+      this.#countDown(Number.POSITIVE_INFINITY, inbox);
+      if (inbox === this.#inbox) this.#parts.onGone(this, description);
+      return;
+    } else this.#countDown(Number.POSITIVE_INFINITY, inbox); // refused as a whole: nothing of it will come
+    this.demand = Math.max(1, this.demand >> 1);
+    this.#parts.onEmpty(this);
+  }
+}
