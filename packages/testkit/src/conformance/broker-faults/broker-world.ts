@@ -103,7 +103,7 @@ export class BrokerWorld {
     });
   }
 
-  /** A consumer in a process of its own; resolves when it has subscribed. */
+  /** A consumer in a process of its own; resolves when it has subscribed. Once it is dead, what it held may be handled twice. */
   async process(orders: Pick<WorkerOrders, "group" | "job"> & Partial<WorkerOrders>): Promise<Worker> {
     const { processes } = this.subject;
     assert.ok(processes, "the case asked for processes first");
@@ -119,6 +119,10 @@ export class BrokerWorld {
     };
     this.#inFlightMax += all.inFlightMax;
     const worker = this.#workers.start(new URL("./worker.js", import.meta.url), { args: [JSON.stringify(all)] });
+    void worker.exited.then(() => {
+      this.#inFlightMax -= all.inFlightMax;
+      this.#duplicatesMax += all.inFlightMax;
+    });
     await worker.waitFor((word: WorkerWord) => "subscribed" in word, workerStartMsMax);
     return worker;
   }
@@ -163,8 +167,8 @@ export class BrokerWorld {
   }
 
   /**
-   * Something happens to the broker or a consumer. What may be handled twice by it: what consumers held, and publishes that were on their way, which are
-   * repeated where no answer came.
+   * Something happens to the broker. What may be handled twice by it: what consumers held, and publishes that were on their way, which are repeated where
+   * no answer came. (Of a consumer's process that dies, what it held is counted by itself.)
    */
   async strike(act: () => unknown): Promise<void> {
     this.#duplicatesMax += this.#inFlightMax + this.#open;

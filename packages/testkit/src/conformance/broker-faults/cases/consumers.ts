@@ -54,14 +54,10 @@ export async function poisonIsAlone(world: BrokerWorld): Promise<void> {
   const isOver = async (): Promise<boolean> => (await bus.deadLetters("g").count()) > 0;
   let deaths = 0;
   while (deaths < deathsMax && !(await isOver())) {
-    let isDead = false;
-    // A process that dies while it subscribes has also died.
-    await world.strike(async () => {
-      const worker = await world.process(orders).catch(() => undefined);
-      void worker?.exited.then(() => {
-        isDead = true;
-      });
-      isDead ||= worker === undefined;
+    const worker = await world.process(orders).catch(() => undefined); // a process that dies while it subscribes has also died
+    let isDead = worker === undefined;
+    void worker?.exited.then(() => {
+      isDead = true;
     });
     await world.until(async () => isDead || (await isOver()), "the poison kills, or is a dead letter");
     if (isDead) deaths++;
@@ -87,7 +83,7 @@ export const consumerCases: readonly BrokerCase[] = [
       for (let kill = 0; kill < killsOfConsumer; kill++) {
         const victim = await world.process({ group: "g", job: "hold" });
         await victim.waitFor((word: WorkerWord) => "started" in word, 60_000);
-        await world.strike(() => victim.kill());
+        await victim.kill();
       }
       await world.consume(bus, { group: "g" });
       await world.assertFlows(bus, "g");
