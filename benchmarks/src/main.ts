@@ -4,8 +4,8 @@ import { type RunOptions, runScenario, type ScenarioResult } from "./harness.ts"
 import { describeMachine } from "./machine.ts";
 import { type CommandOptions, helpText, parseOptions } from "./options.ts";
 import { profileScenario } from "./profiling.ts";
-import { barText, machineText, scenarioText } from "./report.ts";
-import { type Results, resultsText, writeResults } from "./results.ts";
+import { machineText, scenarioText, skippedText, summaryText } from "./report.ts";
+import { type Results, resultsText, type Skipped, writeResults } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios/all.ts";
 
@@ -18,12 +18,22 @@ async function main(parameters: readonly string[]): Promise<number> {
     process.stdout.write(helpText);
     return 0;
   }
-  const chosen = choose(options);
+  const { chosen, skipped } = present(choose(options));
+  for (const { name, reason } of skipped) console.error(skippedText(name, reason));
   if (options.isProfile) {
     for (const scenario of chosen) console.log(`${await profileScenario(scenario, options)}\n`);
     return 0;
   }
-  return measure(chosen, options);
+  return measure(chosen, skipped, options);
+}
+
+/** Apart: those that this machine can run, and those that it cannot. */
+function present(wanted: readonly Scenario[]): { readonly chosen: readonly Scenario[]; readonly skipped: readonly Skipped[] } {
+  const reasons = wanted.map((scenario) => ({ scenario, reason: scenario.missing?.() }));
+  return {
+    chosen: reasons.flatMap(({ scenario, reason }) => (reason === undefined ? [scenario] : [])),
+    skipped: reasons.flatMap(({ scenario: { name }, reason }) => (reason === undefined ? [] : [{ name, reason }])),
+  };
 }
 
 function choose({ only, isGate }: CommandOptions): readonly Scenario[] {
@@ -33,7 +43,7 @@ function choose({ only, isGate }: CommandOptions): readonly Scenario[] {
   return isGate ? named.filter(({ gate }) => gate.length > 0) : named;
 }
 
-async function measure(chosen: readonly Scenario[], options: CommandOptions): Promise<number> {
+async function measure(chosen: readonly Scenario[], skipped: readonly Skipped[], options: CommandOptions): Promise<number> {
   const { rounds, seconds, isJson, isGate } = options;
   const date = new Date().toISOString();
   const machine = describeMachine();
@@ -45,9 +55,9 @@ async function measure(chosen: readonly Scenario[], options: CommandOptions): Pr
     results.push(result);
     say(`${scenarioText(result)}\n`);
   }
-  const all: Results = { date, machine, rounds, seconds, scenarios: results };
+  const all: Results = { date, machine, rounds, seconds, scenarios: results, skipped };
   if (isJson) process.stdout.write(resultsText(all));
-  else if (results.length > 1) say(["Summary", ...results.flatMap(({ name, bars }) => bars.map((bar) => `  ${barText(bar)} [${name}]`))].join("\n"));
+  else if (results.length + skipped.length > 1) say(summaryText(results, skipped));
   // A part of the scenarios or a quick look must not replace the file of a whole run.
   if (results.length === scenarios.length && rounds >= recordedRoundsMin) console.error(`\nWritten to ${writeResults(all)}`);
   return isGate && results.some(({ bars }) => bars.some(({ isMet }) => !isMet)) ? 1 : 0;

@@ -1,6 +1,7 @@
 /** Results as text: absolute figures with their spread, ratios beside them, and every bar with what was reached. */
 import type { BarResult, ContenderResult, Figure, ScenarioResult } from "./harness.ts";
 import type { Machine } from "./machine.ts";
+import type { Skipped } from "./results.ts";
 
 /** Above this share of other programs on the machine a warning stands below the table. */
 const otherLoadShown = 0.1;
@@ -30,8 +31,19 @@ export function scenarioText(result: ScenarioResult): string {
 }
 
 /** One bar in one line, e.g. `met      at least 0.6 of the bare emitter: 0.71 (0.69–0.72)`. */
-export function barText({ text, value, isMet }: BarResult): string {
+function barText({ text, value, isMet }: BarResult): string {
   return `${isMet ? "met    " : "NOT MET"}  ${text}: ${figureText(value)}`;
+}
+
+/** One line about a scenario that was not run. */
+export function skippedText(name: string, reason: string): string {
+  return `SKIPPED  ${name}: ${reason}`;
+}
+
+/** Every bar of every scenario, and what was not measured at all. */
+export function summaryText(results: readonly ScenarioResult[], skipped: readonly Skipped[]): string {
+  const bars = results.flatMap((result) => result.bars.map((bar) => `  ${barText(bar)} [${result.name}]`));
+  return ["Summary", ...bars, ...skipped.map(({ name, reason }) => `  ${skippedText(name, reason)}`)].join("\n");
 }
 
 /** Median and spread. */

@@ -5,6 +5,13 @@ import { fileURLToPath } from "node:url";
 import type { ScenarioResult } from "./harness.ts";
 import { type Machine, machineSlug } from "./machine.ts";
 
+/** A scenario that was asked for and could not be run here. */
+export interface Skipped {
+  readonly name: string;
+  /** With what to do about it. */
+  readonly reason: string;
+}
+
 export interface Results {
   /** UTC. */
   readonly date: string;
@@ -12,6 +19,7 @@ export interface Results {
   readonly rounds: number;
   readonly seconds: number;
   readonly scenarios: readonly ScenarioResult[];
+  readonly skipped: readonly Skipped[];
 }
 
 /** Writes `results/<date>-<machine>.json`, over the file of an earlier run of the same day and machine. Returns its path. */

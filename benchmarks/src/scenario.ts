@@ -34,4 +34,6 @@ export interface Scenario {
   readonly bars: readonly Bar[];
   /** Wider bars for machines that are busy with other things: only ratios, and by processor time, which others do not take away. */
   readonly gate: readonly Bar[];
+  /** What this machine lacks for it, and how to get it; undefined, or no such function: nothing. */
+  readonly missing?: () => string | undefined;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Figure, ScenarioResult } from "../src/harness.ts";
 import { type Machine, machineSlug } from "../src/machine.ts";
 import { parseOptions } from "../src/options.ts";
-import { scenarioText } from "../src/report.ts";
+import { scenarioText, summaryText } from "../src/report.ts";
 import { resultsText } from "../src/results.ts";
 
 const figure = (median: number): Figure => ({ median, lowest: median - 1, highest: median + 1, rounds: [median - 1, median, median + 1] });
@@ -30,12 +30,25 @@ test("a scenario is shown with figures, ratios, bars and what else the machine d
   expect(text).toContain("up to 50 %");
 });
 
+test("the summary has every bar, and what was not measured", () => {
+  const text = summaryText([scenario], [{ name: "amqp-256", reason: "rabbitmq-server is not on this machine." }]);
+  expect(text).toMatch(/^ {2}met {6}at least 350,000.*\[memory-json\]$/m);
+  expect(text).toContain("SKIPPED  amqp-256: rabbitmq-server is not on this machine.");
+});
+
 test("a machine has a name that a file can have", () => {
   expect(machineSlug(machine)).toBe("some-e5-2-cores");
 });
 
 test("result files read back as what was written, with each list of rounds on one line", () => {
-  const results = { date: "2026-01-02T03:04:05.000Z", machine, rounds: 3, seconds: 1, scenarios: [scenario] };
+  const results = {
+    date: "2026-01-02T03:04:05.000Z",
+    machine,
+    rounds: 3,
+    seconds: 1,
+    scenarios: [scenario],
+    skipped: [{ name: "amqp-256", reason: "no broker" }],
+  };
   expect(JSON.parse(resultsText(results))).toEqual(results);
   expect(resultsText(results)).toContain('"rounds": [349999, 350000, 350001]');
 });

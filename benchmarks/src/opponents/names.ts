@@ -8,5 +8,5 @@ export const pattern = "task.submitted.*";
 export const space = "tasks";
 /** Queue, consumer group or durable consumer. */
 export const group = "workers";
-/** How long a message id is remembered where the broker drops repeats; as long as JetStream does it without being asked. */
-export const dedupMs = 120_000;
+/** How long Redis remembers a message id; as long as Halyard has it do so. */
+export const dedupMs = 60_000;
