@@ -5,7 +5,6 @@ import { analyse, textOf, UnreadableDocument } from "./analyse.ts";
 import type { DocumentFound, TeamBus, TeamContext } from "./topics.ts";
 
 export interface AnalystOptions {
-  readonly name: string;
   /** Share of documents whose first attempt fails, so that retries can be seen. */
   readonly flakyPercent: number;
 }
@@ -17,16 +16,16 @@ export async function startAnalyst(bus: TeamBus, options: AnalystOptions): Promi
   await bus.subscribe("document.found.*", { group: "analysts", concurrency }, (message, context) => analyseDocument(message, context, options));
 }
 
-async function analyseDocument({ id, payload }: Message<DocumentFound>, context: TeamContext, { name: analyst, flakyPercent }: AnalystOptions): Promise<void> {
+async function analyseDocument({ id, payload }: Message<DocumentFound>, context: TeamContext, { flakyPercent }: AnalystOptions): Promise<void> {
   if (context.attempt === 1 && isUnlucky(id, flakyPercent)) throw new Error("The analyst's dictionary did not answer (simulated, see --flaky).");
   const { path, bytesMax, ...document } = payload;
   try {
     const bytes = await readDocument(path, bytesMax);
     const analysis = analyse(textOf(bytes), document.kind);
-    const { attempt, deliveries } = context;
-    const result = { ...document, bytes: bytes.byteLength, documentId: id, analyst, attempt, deliveries, analysis };
+    const result = { ...document, bytes: bytes.byteLength, documentId: id, analysis };
+    const headers = { attempt: String(context.attempt), deliveries: String(context.deliveries) };
     // Redelivered after a kill, the document is analysed again and the result published again, under the same id: it is one result.
-    await context.publish(`document.analysed.${document.kind}`, result, { id: `analysed:${id}` });
+    await context.publish(`document.analysed.${document.kind}`, result, { id: `analysed:${id}`, headers });
   } catch (error) {
     // Trying again does not make an unreadable document readable: straight to the dead letters. Anything else is retried.
     throw error instanceof UnreadableDocument ? nonRetryable(error) : error;

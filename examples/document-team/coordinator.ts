@@ -1,10 +1,12 @@
 /**
- * The coordinator's side of the bus: it gives out work, looks on while it is done, and asks the broker, not its own memory, whether anything is left.
+ * The coordinator's side of the bus: it gives out work, looks on while it is done, and asks the broker, not its own memory, whether anything is left (quiet.ts).
  */
+import { join } from "node:path";
 import type { Backend, DeadLetter } from "@halyard/core";
 import { joinBus } from "./join.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Progress } from "./progress.ts";
+import { QuietWatch } from "./quiet.ts";
 import {
   type DocumentFound,
   type FolderGiven,
@@ -21,11 +23,25 @@ export type FailedLetter = DeadLetter<DocumentFound>;
 
 const lettersMax = 100_000;
 const listsWithinMs = 30_000;
+const clearsWithinMs = 15_000;
+
+export interface CoordinatorOptions {
+  readonly backend: Backend;
+  /** Where all ledgers lie. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  /** The broker is somebody's: what is made there is removed again. */
+  readonly isGuest: boolean;
+}
 
 export class Coordinator {
   readonly bus: TeamBus;
   readonly #ledger: Ledger;
   readonly #signal: AbortSignal;
+  /** The broker is somebody's: what is made there is removed again. */
+  readonly #isGuest: boolean;
+  readonly #quiet: QuietWatch;
+  #closing: Promise<void> | undefined;
   readonly #startedMs = performance.now();
   /** Ids of results that went by, and the number of messages that did: for the eyes of people, not for the books. */
   readonly #analysed = new Set<string>();
@@ -34,19 +50,27 @@ export class Coordinator {
   readonly #folders = new Map<string, FolderRead>();
   #report: ReportWritten | undefined;
 
-  constructor(bus: TeamBus, ledger: Ledger, signal: AbortSignal) {
+  constructor(bus: TeamBus, ledger: Ledger, { folder, signal, isGuest }: CoordinatorOptions) {
     this.bus = bus;
     this.#ledger = ledger;
     this.#signal = signal;
+    this.#isGuest = isGuest;
+    this.#quiet = new QuietWatch({ bus, folder, deadIds: () => this.deadIds() });
   }
 
   /** Defines all groups before anything is published: a message for a group whose members come later waits for them. */
-  static async join(backend: Backend, ledgerPath: string, signal: AbortSignal): Promise<Coordinator> {
-    const { bus, ledger } = await joinBus("coordinator", ledgerPath, backend);
-    const coordinator = new Coordinator(bus, ledger, signal);
-    for (const name of Object.keys(groups) as GroupName[]) await bus.groups.define(name, { add: groups[name] });
-    await coordinator.#listen();
-    return coordinator;
+  static async join(options: CoordinatorOptions): Promise<Coordinator> {
+    const { bus, ledger } = await joinBus("coordinator", join(options.folder, "coordinator.jsonl"), options.backend);
+    const coordinator = new Coordinator(bus, ledger, options);
+    try {
+      if (options.isGuest) await coordinator.#enterAsGuest();
+      for (const name of Object.keys(groups) as GroupName[]) await bus.groups.define(name, { add: groups[name] });
+      await coordinator.#listen();
+      return coordinator;
+    } catch (error) {
+      await bus.close();
+      throw error;
+    }
   }
 
   async #listen(): Promise<void> {
@@ -67,7 +91,7 @@ export class Coordinator {
   }
 
   async give(work: FolderGiven): Promise<void> {
-    await this.bus.publish("folder.given", work, { id: `given:${crypto.randomUUID()}` });
+    await this.bus.publish("folder.given", work, { id: crypto.randomUUID() });
   }
 
   /** What the reader found, once it has told the analysts about all of it. */
@@ -94,14 +118,10 @@ export class Coordinator {
     });
   }
 
-  /**
-   * Whether no message waits, is delayed or is being handled, in any group. A handler publishes its results before its own message is done, so at no moment
-   * is work neither here nor there.
-   */
+  /** Whether nothing is left to do, in any group. */
   async isQuiet(): Promise<boolean> {
     this.#deadLetters = await this.bus.deadLetters("analysts").count();
-    const infos = (await this.bus.groups.list()) ?? [];
-    return infos.every(({ waiting, delayed, inFlight }) => waiting === 0 && delayed === 0 && inFlight === 0);
+    return this.#quiet.isQuiet();
   }
 
   async deadLetters(): Promise<readonly FailedLetter[]> {
@@ -126,9 +146,37 @@ export class Coordinator {
     return this.#report as ReportWritten; // it is there now
   }
 
-  async close(): Promise<void> {
-    await this.bus.close();
-    this.#ledger.close();
+  /** The last to leave takes the groups along. */
+  close(): Promise<void> {
+    this.#closing ??= this.#leave();
+    return this.#closing;
+  }
+
+  async #leave(): Promise<void> {
+    try {
+      if (this.#isGuest) await within(this.#clear(), clearsWithinMs, "The groups of the team were not removed from the broker");
+    } finally {
+      await this.bus.close();
+      this.#ledger.close();
+    }
+  }
+
+  /** What an earlier run left that could not clear up goes; a run that is under way does not, as far as the broker says who listens. */
+  async #enterAsGuest(): Promise<void> {
+    const infos = await Promise.all(Object.keys(groups).map((name) => this.bus.groups.get(name)));
+    const busy = infos.find((info) => (info?.members ?? 0) > 0);
+    if (busy !== undefined)
+      throw new Error(`Another demo is at work on this broker: its group "${busy.name}" has ${busy.members} members. Wait until it has ended.`);
+    await this.#clear();
+  }
+
+  /** Removes the groups with all that they hold. */
+  async #clear(): Promise<void> {
+    for (const name of Object.keys(groups)) {
+      const info = await this.bus.groups.get(name);
+      await this.bus.deadLetters(name).purge();
+      if (info !== undefined) await this.bus.groups.remove(name);
+    }
   }
 
   #until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -141,9 +189,12 @@ export class Coordinator {
   }
 
   async #describe(): Promise<string> {
-    const infos = (await this.bus.groups.list()) ?? [];
-    const lines = infos.map(
-      ({ name, waiting, delayed, inFlight, members }) => `${name}: ${waiting} waiting, ${delayed} delayed, ${inFlight} in flight, ${members} members`,
+    const infos = await Promise.all(Object.keys(groups).map((name) => this.bus.groups.get(name)));
+    const said = (number: number | undefined): string => (number === undefined ? "?" : String(number));
+    const lines = infos.flatMap((info) =>
+      info === undefined
+        ? []
+        : [`${info.name}: ${said(info.waiting)} waiting, ${said(info.delayed)} delayed, ${said(info.inFlight)} in flight, ${said(info.members)} members`],
     );
     return `The broker says: ${lines.join("; ")}.`;
   }

@@ -1,9 +1,10 @@
 /** The story of the demo, one act a function: the team reads, one of it is killed, what failed is looked at, the report is written. */
-import { UsageError } from "./arguments.ts";
+import { backends } from "./backends.ts";
 import { collectLedgers } from "./books.ts";
 import { type Killing, killAtWork } from "./kill.ts";
 import { lookAtDeadLetters, reasonOf } from "./second-chance.ts";
 import { type Stage, work } from "./stage.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** The share of the documents that is done when the analyst is killed. */
 const killAtShare = 0.35;
@@ -21,12 +22,11 @@ export async function play(stage: Stage): Promise<void> {
 }
 
 /** Starts everybody. The order does not matter: the groups are there, messages wait for their members. */
-async function gather({ team, options, screen, scratch }: Stage): Promise<void> {
+async function gather({ team, options, screen, meetingTitle }: Stage): Promise<void> {
   const analysts = Array.from({ length: options.workers }, (_, index) => team.start("analyst", `analyst-${index + 1}`));
   await Promise.all([team.start("reader", "reader"), ...analysts, team.start("reporter", "reporter")]);
-  const where =
-    options.backend === "memory" ? "all in this process, over memory" : `${team.members.length} processes, over a server of their own in ${scratch}`;
-  screen.say(`The team: a reader, ${options.workers} ${options.workers === 1 ? "analyst" : "analysts"} and a reporter; ${where}.`);
+  const who = backends[options.backend].hasProcesses ? `${team.members.length} processes` : "all in this process";
+  screen.say(`The team: a reader, ${options.workers} ${options.workers === 1 ? "analyst" : "analysts"} and a reporter; ${who}, over ${meetingTitle}.`);
   screen.say(`They read ${options.folder}.`);
   if (options.flakyPercent > 0)
     screen.say(`Simulated: the first attempt fails for ${options.flakyPercent} in 100 documents, to show retries (--flaky 0: none).`);
@@ -41,8 +41,8 @@ async function tellWhatWasRead({ coordinator, options, screen }: Stage): Promise
 /** Act two. Resolves when the killed analyst is gone and another one works. */
 async function killOne(stage: Stage): Promise<Killing | undefined> {
   const { options, coordinator, screen, team, signal } = stage;
-  if (!options.kills || options.backend === "memory") {
-    if (options.kills) screen.say("Nobody is killed: over memory all work in one process. --backend embedded shows it.");
+  if (!options.kills || !backends[options.backend].hasProcesses) {
+    if (options.kills) screen.say(`Nobody is killed: over ${options.backend} all work in one process. --backend embedded shows it.`);
     return undefined;
   }
   await coordinator.progressed(killAtShare, (progress) => screen.progress(progress));

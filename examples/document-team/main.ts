@@ -5,15 +5,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { memory } from "@halyard/backend-memory";
-import { type DemoArguments, readArguments, UsageError, usage } from "./arguments.ts";
+import { type DemoArguments, readArguments, usage } from "./arguments.ts";
+import { backends, placeAt } from "./backends.ts";
 import { exitStatus } from "./balance.ts";
 import { closeBooks } from "./books.ts";
 import { Coordinator } from "./coordinator.ts";
 import { play } from "./demo.ts";
-import { endServer, privateServer, privateServerIn } from "./private-server.ts";
 import { Screen } from "./progress.ts";
 import { Team } from "./team.ts";
+import { UsageError } from "./usage-error.ts";
 import { within } from "./waiting.ts";
 
 const status = { good: 0, bad: 1, usage: 2, interrupted: 130 } as const;
@@ -41,14 +41,21 @@ async function main(): Promise<number> {
 /** One abort ends everything: what a person sends, or a member that ends unasked. */
 async function run(options: DemoArguments & { readonly folder: string }, screen: Screen, stop: AbortController): Promise<number> {
   const scratch = await mkdtemp(join(tmpdir(), "halyard-demo-"));
-  const server = options.backend === "embedded" ? privateServerIn(scratch) : undefined;
-  const backend = server === undefined ? memory() : privateServer(server);
-  const place = server === undefined ? { backend } : { server };
-  const team = new Team({ folder: scratch, flakyPercent: options.flakyPercent, place, onTrouble: (error) => stop.abort(error) });
-  let coordinator: Coordinator | undefined;
+  const { backendAt, startPlace, hasProcesses } = backends[options.backend];
+  const cleaning: (() => Promise<void>)[] = [() => rm(scratch, { recursive: true, force: true })];
   try {
-    coordinator = await Coordinator.join(backend, join(scratch, "coordinator.jsonl"), stop.signal);
-    const stage = { options, screen, team, coordinator, scratch, signal: stop.signal, events: [] };
+    const { address, title, end } = options.url === undefined ? await startPlace(scratch) : placeAt(options.url);
+    cleaning.push(end);
+    stop.signal.throwIfAborted();
+    const backend = backendAt(address);
+    const place = hasProcesses ? { backend: options.backend, address } : { shared: backend };
+    const team = new Team({ folder: scratch, flakyPercent: options.flakyPercent, place, onTrouble: (error) => stop.abort(error) });
+    const coordinator = await Coordinator.join({ backend, folder: scratch, signal: stop.signal, isGuest: options.url !== undefined });
+    cleaning.push(
+      () => coordinator.close(),
+      () => team.stop(),
+    );
+    const stage = { options, screen, team, coordinator, scratch, meetingTitle: title, signal: stop.signal, events: [] };
     await play(stage);
     const books = await within(closeBooks(stage), closesWithinMs, "The team did not come to an end");
     return exitStatus(books);
@@ -56,21 +63,13 @@ async function run(options: DemoArguments & { readonly folder: string }, screen:
     // Waiting was ended by the signal: its reason is what happened.
     throw stop.signal.aborted ? stop.signal.reason : error;
   } finally {
-    await cleanUp(screen, team, coordinator, server, scratch);
+    await cleanUp(screen, cleaning.toReversed());
   }
 }
 
-async function cleanUp(
-  screen: Screen,
-  team: Team,
-  coordinator: Coordinator | undefined,
-  server: { readonly socketPath: string } | undefined,
-  scratch: string,
-): Promise<void> {
-  await team.stop();
-  await coordinator?.bus.close();
-  if (server !== undefined && !(await endServer(server))) screen.say(`The private server at ${server.socketPath} did not end.`);
-  await rm(scratch, { recursive: true, force: true });
+/** What cannot be cleaned up is told, and is no reason to leave the rest behind. */
+async function cleanUp(screen: Screen, steps: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const step of steps) await step().catch((error: Error) => screen.say(error.message));
 }
 
 /** A folder to work in, or an explanation. */

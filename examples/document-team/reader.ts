@@ -11,21 +11,26 @@ export async function startReader(bus: TeamBus): Promise<void> {
   await bus.subscribe("folder.given", { group: "readers" }, readFolder);
 }
 
-async function readFolder({ payload }: Message<FolderGiven>, context: TeamContext): Promise<void> {
+async function readFolder({ id, payload }: Message<FolderGiven>, context: TeamContext): Promise<void> {
   const { folder } = payload;
   const { documents, unreadable } = await findDocuments(folder);
   for (let from = 0; from < documents.length; from += publishesMax) {
     const batch = documents.slice(from, from + publishesMax);
-    await Promise.all(batch.map((document) => tellAnalysts(document, payload, context)));
+    await Promise.all(batch.map((document) => tellAnalysts(id, document, payload, context)));
     if (context.signal.aborted) throw new Error("The reader was asked to stop before it had read the whole folder.");
   }
-  await context.publish("folder.read", { folder, documents: documents.length, unreadable }, { id: `read:${digest(folder)}` });
+  await context.publish("folder.read", { folder, documents: documents.length, unreadable }, { id: `read:${id}` });
 }
 
-/** The id is made from the path: should the folder be read twice, because a reader died over it, each document is still one message. */
-async function tellAnalysts({ path, name, kind, bytes }: FoundDocument, { label, isDamaged, bytesMax }: FolderGiven, context: TeamContext): Promise<void> {
+/** The id is made from the task's and the path: should the folder be read twice, because a reader died over it, each document is still one message. */
+async function tellAnalysts(
+  taskId: string,
+  { path, name, kind, bytes }: FoundDocument,
+  { label, isDamaged, bytesMax }: FolderGiven,
+  context: TeamContext,
+): Promise<void> {
   const payload = { path, name: label === "" ? name : `${label}/${name}`, kind, bytes, bytesMax, isDamaged };
-  await context.publish(`document.found.${kind}`, payload, { id: `found:${digest(path)}` });
+  await context.publish(`document.found.${kind}`, payload, { id: `found:${taskId}:${digest(path)}` });
 }
 
 function digest(path: string): string {

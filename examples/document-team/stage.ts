@@ -11,6 +11,8 @@ export interface Stage {
   readonly coordinator: Coordinator;
   /** For everything that is only there while the demo runs. */
   readonly scratch: string;
+  /** Where the team meets, for people. */
+  readonly meetingTitle: string;
   readonly signal: AbortSignal;
   /** For the report: what happened on the way. */
   readonly events: string[];

@@ -1,7 +1,7 @@
 /** The results of all analysts together, as both forms of the report show them. Pure. */
 import type { Bar } from "./chart.ts";
 import { commonTerms, documentFrequencies, keyTerms } from "./terms.ts";
-import type { DocumentAnalysed, FailedDocument, ReportWanted } from "./topics.ts";
+import type { FailedDocument, ReportWanted, Result } from "./topics.ts";
 
 export interface DocumentRow {
   readonly name: string;
@@ -48,10 +48,10 @@ const keyTermsPerDocument = 5;
 /** Upper bounds of the ranges of words that the chart of lengths shows. */
 const lengthBounds = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, Number.POSITIVE_INFINITY];
 
-export function summarise(results: readonly DocumentAnalysed[], { folder, failed, events }: Pick<ReportWanted, "folder" | "failed" | "events">): Summary {
+export function summarise(results: readonly Result[], { folder, failed, events }: Pick<ReportWanted, "folder" | "failed" | "events">): Summary {
   const documents = results.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const frequencies = documentFrequencies(documents.map(({ analysis }) => analysis.terms));
-  const sum = (measure: (result: DocumentAnalysed) => number): number => documents.reduce((total, result) => total + measure(result), 0);
+  const sum = (measure: (result: Result) => number): number => documents.reduce((total, result) => total + measure(result), 0);
   const letters = sum(({ analysis }) => analysis.words * analysis.wordLengthMean);
   return {
     folder,
@@ -82,7 +82,7 @@ export function summarise(results: readonly DocumentAnalysed[], { folder, failed
   };
 }
 
-function rowOf({ name, bytes, analysis, isDamaged, repair, deliveries, attempt }: DocumentAnalysed, terms: readonly string[]): DocumentRow {
+function rowOf({ name, bytes, analysis, isDamaged, repair, deliveries, attempt }: Result, terms: readonly string[]): DocumentRow {
   const remarks = [
     isDamaged ? "damaged copy" : "",
     repair === undefined ? "" : `redriven: ${repair}`,
@@ -117,7 +117,7 @@ function topOf(lists: readonly (readonly (readonly [string, number])[])[], max: 
   return [...bars.slice(0, max - 1), { label: `${others.length} others`, value: others.reduce((sum, { value }) => sum + value, 0) }];
 }
 
-function lengthsOf(documents: readonly DocumentAnalysed[]): readonly Bar[] {
+function lengthsOf(documents: readonly Result[]): readonly Bar[] {
   return lengthBounds.map((bound, index) => {
     const from = lengthBounds[index - 1] ?? 0;
     const value = documents.filter(({ analysis }) => analysis.words >= from && analysis.words < bound).length;

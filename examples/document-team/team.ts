@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "@halyard/core";
+import type { BackendName } from "./backends.ts";
 import { type MemberPlan, type Role, startMember } from "./join.ts";
-import type { PrivateServer } from "./private-server.ts";
 import { within } from "./waiting.ts";
 
 export interface Member {
@@ -25,12 +26,22 @@ export interface Member {
   readonly gone: Promise<void>;
 }
 
+/** Where a member in a process of its own finds the others; plain data. */
+export interface MemberPlace {
+  readonly backend: BackendName;
+  /** May hold a password. */
+  readonly address: string;
+}
+
+/** The variable that a member's process finds its plan in: unlike a command line, others cannot read it. */
+export const planVariable = "HALYARD_DEMO_PLAN";
+
 export interface TeamOptions {
   /** Where ledgers and results lie. */
   readonly folder: string;
   readonly flakyPercent: number;
   /** Processes that meet at a server, or members of this process that share a backend. */
-  readonly place: { readonly server: PrivateServer } | { readonly backend: Backend };
+  readonly place: MemberPlace | { readonly shared: Backend };
   /** A member ended that was not told to. */
   onTrouble(error: Error): void;
 }
@@ -52,7 +63,7 @@ export class Team {
   async start(role: Role, name: string): Promise<Member> {
     const { folder, flakyPercent, place } = this.#options;
     const plan: MemberPlan = { role, name, flakyPercent, ledgerPath: join(folder, `${name}.jsonl`), resultsPath: join(folder, "results.jsonl") };
-    const start = "server" in place ? this.#startProcess(plan, place.server) : this.#startHere(plan, place.backend);
+    const start = "shared" in place ? this.#startHere(plan, place.shared) : this.#startProcess(plan, place);
     return within(start, startsWithinMs, `${name} did not begin to work`);
   }
 
@@ -74,8 +85,9 @@ export class Team {
     return member;
   }
 
-  #startProcess(plan: MemberPlan, server: PrivateServer): Promise<Member> {
-    const child = fork(fileURLToPath(new URL("./member.js", import.meta.url)), [JSON.stringify({ ...plan, server })], {
+  #startProcess(plan: MemberPlan, place: MemberPlace): Promise<Member> {
+    const child = fork(fileURLToPath(new URL("./member.js", import.meta.url)), [], {
+      env: { ...process.env, [planVariable]: JSON.stringify({ ...plan, place }) },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       execArgv: [],
     });

@@ -34,15 +34,22 @@ export interface DocumentFound {
   readonly repair?: string;
 }
 
-/** To the reporter: this is what a document is like. */
+/**
+ * To the reporter: this is what a document is like. Nothing in it depends on who analysed it and at which attempt: analysed twice, after a kill, it is the
+ * same message with the same id, which a broker may then drop. Under one id another body would be refused. Who and how stands in the headers.
+ */
 export interface DocumentAnalysed extends Omit<DocumentFound, "path" | "bytesMax"> {
   /** Id of the `document.found` message; the same however often the document is analysed. */
   readonly documentId: string;
+  readonly analysis: Analysis;
+}
+
+/** What the reporter has of it, headers included. */
+export interface Result extends DocumentAnalysed {
   readonly analyst: string;
   /** The broker's hand-overs: above 1 when another analyst had it before. */
   readonly deliveries: number;
   readonly attempt: number;
-  readonly analysis: Analysis;
 }
 
 export interface FailedDocument {

@@ -5,6 +5,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { redisStreams } from "@halyard/backend-redis-streams";
+import { createBus } from "@halyard/core";
+import { startRedis } from "@halyard/testkit/brokers";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Balance } from "../../document-team/balance.ts";
 import { type LedgerEntry, readLedger } from "../../document-team/ledger.ts";
@@ -70,12 +73,12 @@ function missingFromLines(folder: string, deadLetters: number): number {
 }
 
 describe("the demo", () => {
-  it(
-    "loses nothing while an analyst is killed at work",
-    async () => {
+  it.each(["embedded", "amqp", "redis-streams", "nats"])(
+    "loses nothing over %s while an analyst is killed at work",
+    async (backend) => {
       const folder = await scratchFolder();
       const documents = await writeDocuments(folder, 100);
-      const { code, text, errors } = await start(folder, "--folder", documents).ended;
+      const { code, text, errors } = await start(folder, "--folder", documents, "--backend", backend).ended;
 
       expect(errors).toBe("");
       expect(text).toMatch(/Killed analyst-\d \(process \d+, SIGKILL\) while it worked on [12] documents?/);
@@ -98,6 +101,41 @@ describe("the demo", () => {
       expect(markdown).toMatch(/damaged copies\/\d-document.* \| damaged copy; redriven: /);
       expect(html).toContain("<b>101</b>documents");
       expect(html?.match(/<svg/g)).toHaveLength(7);
+      expect(readdirSync(join(folder, "tmp"))).toEqual([]);
+    },
+    deadlineMs,
+  );
+
+  it(
+    "leaves nothing of its own on a broker that is somebody else's, and runs there twice in a row",
+    async () => {
+      await using broker = await startRedis({ isOwned: true });
+      const folder = await scratchFolder();
+      const documents = await writeDocuments(folder, 10);
+      const line = ["--folder", documents, "--backend", "redis-streams", "--url", broker.url];
+      for (let run = 0; run < 2; run++) {
+        const { code, text } = await start(folder, ...line, "--no-kill").ended;
+        expect(code).toBe(0);
+        expect(text).toContain(`over the broker at redis://127.0.0.1:${broker.port}.`);
+        expect(booksOf(folder)).toMatchObject({ lost: [], dead: 2 });
+      }
+      const bus = await createBus({ backend: redisStreams(broker.url), namespace: "document-team" });
+      onTestFinished(() => bus.close());
+      expect(await bus.groups.list()).toEqual([]);
+      expect(await bus.deadLetters("analysts").count()).toBe(0);
+    },
+    deadlineMs,
+  );
+
+  it(
+    "says that a broker does not answer, without its password",
+    async () => {
+      const folder = await scratchFolder();
+      const documents = await writeDocuments(folder, 1);
+      const { code, text, errors } = await start(folder, "--folder", documents, "--backend", "amqp", "--url", "amqp://user:secret@127.0.0.1:1").ended;
+      expect(errors).toContain("127.0.0.1:1");
+      expect(text + errors).not.toContain("secret");
+      expect(code).toBe(1);
       expect(readdirSync(join(folder, "tmp"))).toEqual([]);
     },
     deadlineMs,
@@ -169,7 +207,8 @@ describe("the demo", () => {
   );
 
   it.each([
-    [["--backend", "nats"], "not yet in this version"],
+    [["--backend", "kafka"], "--backend must be"],
+    [["--backend", "nats", "--url", "nats.example"], "--url must begin with nats:// or tls://"],
     [["--folder", "/nowhere/at/all"], "--folder /nowhere/at/all does not exist"],
     [["--folder", program], "is no folder"],
   ])(

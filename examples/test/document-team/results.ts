@@ -1,8 +1,8 @@
 /** Results of analysts, for the tests of what is made from them. */
 import { analyse } from "../../document-team/analyse.ts";
-import type { DocumentAnalysed } from "../../document-team/topics.ts";
+import type { Result } from "../../document-team/topics.ts";
 
-export function resultOf(name: string, text: string, more: Partial<DocumentAnalysed> = {}): DocumentAnalysed {
+export function resultOf(name: string, text: string, more: Partial<Result> = {}): Result {
   return {
     documentId: `found:${name}`,
     name,

@@ -9,30 +9,23 @@ import { embedded } from "@halyard/backend-embedded";
 import type { Backend } from "@halyard/core";
 import { pause } from "./waiting.ts";
 
-export interface PrivateServer {
-  readonly socketPath: string;
-}
-
 /** How long the server outlives its last client. The coordinator is connected during the whole run. */
 const idleMs = 500;
 const endsWithinMs = 5_000;
 
-export function privateServerIn(folder: string): PrivateServer {
-  return { socketPath: join(folder, "bus.sock") };
-}
+export const socketIn = (folder: string): string => join(folder, "bus.sock");
 
-export function privateServer({ socketPath }: PrivateServer): Backend {
+export function embeddedAt(socketPath: string): Backend {
   // Nobody asks for history here, and dead letters that are left have been told: the server need not wait for anyone.
   return embedded({ socketPath, idleMs, waitingIdleMs: idleMs, server: { memory: { history: false } } });
 }
 
-/** Waits until the server has ended by itself, and ends it where it does not. False: it is still there, which is a fault. */
-export async function endServer({ socketPath }: PrivateServer): Promise<boolean> {
-  if (await isGone(socketPath)) return true;
+/** Waits until the server has ended by itself, and ends it where it does not. Rejects where it is still there, which is a fault. */
+export async function endServer(socketPath: string): Promise<void> {
+  if (await isGone(socketPath)) return;
   const pid = pidOf(socketPath);
-  if (pid === undefined) return false;
-  process.kill(pid, "SIGTERM");
-  return isGone(socketPath);
+  if (pid !== undefined) process.kill(pid, "SIGTERM");
+  if (pid === undefined || !(await isGone(socketPath))) throw new Error(`The private server at ${socketPath} did not end.`);
 }
 
 /** The path is a link to the server's socket, which goes with the server. */
