@@ -4,7 +4,7 @@
  * A cluster needs no cluster client: a namespace lies in one hash slot, so one node has all of it. Any node is asked for a key of the namespace, and
  * where it answers `MOVED`, that is where to go. After a failover the session ends, and the next one asks again.
  */
-import { HalyardError, type Host } from "@halyard/core/spi";
+import { type Clock, HalyardError, type Host } from "@halyard/core/spi";
 import { Redis, type RedisOptions } from "ioredis";
 import { fromConnecting, movedTo } from "./errors.ts";
 import type { RedisAddress, Settings } from "./options.ts";
@@ -15,7 +15,7 @@ const hopsMax = 5;
 export interface Opened {
   readonly client: Redis;
   /** Opens another connection to the same server. `kind` stands behind the client's name in `CLIENT LIST`. */
-  another(kind: string, options: RedisOptions): Promise<Redis>;
+  another(kind: string): Promise<Redis>;
 }
 
 /** Rejects with `AUTH_FAILED`, `NOT_AUTHORIZED`, `TLS_FAILED`, `CONNECT_FAILED`, or `ABORTED` when `signal` aborts. */
@@ -38,10 +38,11 @@ async function openAt(settings: Settings, root: string, host: Host, signal: Abor
   let place = start;
   for (let hop = 0; hop < hopsMax; hop++) {
     const options: RedisOptions = { ...settings.connection.base, ...optionsOf(settings, host), ...(place === undefined ? {} : { ...place }) };
-    const client = await open({ ...options, connectionName: host.clientName, commandTimeout: settings.commandTimeoutMs }, signal);
+    const openAs = (name: string): Promise<Redis> => open({ ...options, connectionName: name }, host.clock, settings.commandTimeoutMs, signal);
+    const client = await openAs(host.clientName);
     try {
       await client.exists(root);
-      return { client, another: (kind, more) => open({ ...options, ...more, connectionName: `${host.clientName}-${kind}` }, signal) };
+      return { client, another: (kind) => openAs(`${host.clientName}-${kind}`) };
     } catch (error) {
       client.disconnect();
       const moved = movedTo(error);
@@ -65,12 +66,14 @@ function optionsOf(settings: Settings, host: Host): RedisOptions {
     keyPrefix: "",
     protocol: 2,
     connectTimeout: settings.commandTimeoutMs,
+    commandTimeout: settings.commandTimeoutMs,
     disableClientInfo: true,
     connectionName: host.clientName,
   };
 }
 
-async function open(options: RedisOptions, signal: AbortSignal): Promise<Redis> {
+/** Bounded as a whole: ioredis limits the time of the TCP connection, but not how long the server takes to answer. */
+async function open(options: RedisOptions, clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<Redis> {
   if (signal.aborted) throw aborted();
   const client = new Redis({ ...options, replyMapping: "legacy" });
   let failure: unknown;
@@ -80,6 +83,10 @@ async function open(options: RedisOptions, signal: AbortSignal): Promise<Redis> 
   });
   const onAbort = (): void => client.disconnect();
   signal.addEventListener("abort", onAbort);
+  const cancel = clock.after(timeoutMs, () => {
+    failure ??= new HalyardError("CONNECT_FAILED", `Redis did not answer within ${timeoutMs} ms.`);
+    client.disconnect();
+  });
   try {
     await client.connect();
     return client;
@@ -87,6 +94,7 @@ async function open(options: RedisOptions, signal: AbortSignal): Promise<Redis> 
     client.disconnect();
     throw signal.aborted ? aborted() : (failure ?? error);
   } finally {
+    cancel();
     signal.removeEventListener("abort", onAbort);
   }
 }

@@ -68,7 +68,10 @@ export function movedTo(error: unknown): { readonly host: string | undefined; re
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH|CRL_)/;
 
 function isConnectionEnd(message: string, errno: string | undefined): boolean {
-  return errno !== undefined || /^(Connection is closed|Command timed out|Command aborted|Stream isn't writeable|Reached the max retries|Socket|connect )/i.test(message);
+  return (
+    errno !== undefined ||
+    /^(Connection is closed|Command timed out|Command aborted|Stream isn't writeable|Reached the max retries|Socket|connect )/i.test(message)
+  );
 }
 
 function partsOf(error: unknown): { readonly message: string; readonly errno: string | undefined } {

@@ -1,12 +1,5 @@
 /** One member of a group: its credit, what it holds, and how that is settled. */
-import {
-  type BackendSubscription,
-  type Delivery,
-  HalyardError,
-  type Settlement,
-  type SettleStatus,
-  type WireMessage,
-} from "@halyard/core/spi";
+import type { BackendSubscription, Delivery, HalyardError, Settlement, SettleStatus, WireMessage } from "@halyard/core/spi";
 import type { Entry, GroupQueue } from "./group-queue.ts";
 import { Packer } from "./packer.ts";
 import { PendingReceive } from "./pending-receive.ts";
@@ -195,7 +188,10 @@ export class GroupSubscription implements BackendSubscription {
   #giveBackBuffered(): void {
     const rest = this.#pending.drain();
     if (rest.length === 0) return;
-    this.#giveBack(rest.map(({ receipt }) => receipt as Held), "untouched").catch(() => undefined); // only ends with the session, which gives back all
+    this.#giveBack(
+      rest.map(({ receipt }) => receipt as Held),
+      "untouched",
+    ).catch(() => undefined); // only ends with the session, which gives back all
   }
 
   async #giveBack(list: readonly Held[], kind: "release" | "untouched"): Promise<void> {

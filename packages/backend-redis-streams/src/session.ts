@@ -8,8 +8,8 @@ import {
   type Capabilities,
   type DeadLetters,
   type GroupRequest,
-  type History,
   HalyardError,
+  type History,
   type Host,
   type PublishRequest,
   type PublishStatus,
@@ -24,7 +24,7 @@ import { Caretaker } from "./caretaker.ts";
 import { Commands } from "./commands.ts";
 import type { Opened } from "./connect.ts";
 import { deadLettersOf } from "./dead-letters.ts";
-import { fromConnecting } from "./errors.ts";
+import { fromConnecting, fromRedis } from "./errors.ts";
 import type { GroupQueue } from "./group-queue.ts";
 import { GroupReader } from "./group-reader.ts";
 import { GroupSubscription } from "./group-subscription.ts";
@@ -72,6 +72,7 @@ export class RedisSession implements Session {
   #received: Receiving | undefined;
   #lost: HalyardError | undefined;
   #isClosing = false;
+  #cancelPing: () => void = () => undefined;
   #closing: Promise<void> | undefined;
   #resolveClosed: (error: Error | undefined) => void = () => undefined;
 
@@ -86,7 +87,14 @@ export class RedisSession implements Session {
     this.commands = new Commands(opened.client, root, (error) => this.#end(error));
     this.#adopt(opened.client);
     this.#publisher = new Publisher({ commands: this.commands, scripts, settings, host });
-    const control = { commands: this.commands, scripts, settings, host, ended: this.#ended.signal, assertAlive: (signal: AbortSignal) => this.#assertAlive(signal) };
+    const control = {
+      commands: this.commands,
+      scripts,
+      settings,
+      host,
+      ended: this.#ended.signal,
+      assertAlive: (signal: AbortSignal) => this.#assertAlive(signal),
+    };
     this.deadLetters = deadLettersOf(control);
     this.admin = adminOf(control, () => this.#received?.reader);
     this.history = settings.history === undefined ? undefined : historyOf(control);
@@ -100,7 +108,11 @@ export class RedisSession implements Session {
   async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<BackendSubscription> {
     this.#assertAlive(signal);
     try {
-      this.#receiving ??= this.#open();
+      this.#receiving ??= this.#open().catch((error: unknown) => {
+        // Half a session is none: core opens another one.
+        this.#end(new HalyardError("CONNECTION_LOST", "The connections for receiving could not be opened.", { cause: fromRedis(error) }));
+        throw error;
+      });
       const receiving = await this.#receiving;
       this.#assertAlive(signal);
       const { patterns, inFlightMax, group } = request;
@@ -111,8 +123,9 @@ export class RedisSession implements Session {
       this.#assertAlive(signal);
       return made;
     } catch (error) {
-      if (this.#lost !== undefined) throw this.#lost;
-      throw fromConnecting(error, this.#parts.settings.connection.where);
+      const translated = fromConnecting(error, this.#parts.settings.connection.where);
+      if (this.#lost !== undefined && translated.code !== "NOT_AUTHORIZED") throw this.#lost;
+      throw translated;
     }
   }
 
@@ -129,14 +142,13 @@ export class RedisSession implements Session {
   async #open(): Promise<Receiving> {
     const { opened, root, host, settings, scripts } = this.#parts;
     const { commands } = this;
-    const [reading, listening] = await Promise.all([
-      opened.another("reads", { commandTimeout: undefined }),
-      opened.another("listens", { commandTimeout: settings.commandTimeoutMs }),
-    ]);
+    const [reading, listening] = await Promise.all([opened.another("reads"), opened.another("listens")]);
     this.#adopt(reading);
     this.#adopt(listening);
     if (this.#lost !== undefined) throw this.#lost;
     const clientId = Number(await reading.client("ID"));
+    // From now on it only reads, and a read that waits is no command that hangs: the reader has a deadline of its own.
+    reading.options.commandTimeout = undefined;
     const reader: GroupReader = new GroupReader({
       client: reading,
       clientId,
@@ -161,6 +173,7 @@ export class RedisSession implements Session {
     });
     await listening.subscribe(bell);
     if (this.#lost !== undefined) throw this.#lost;
+    this.#listenForSilence(listening);
     this.#received = { reader, live, caretaker };
     reader.start();
     caretaker.start();
@@ -199,6 +212,17 @@ export class RedisSession implements Session {
     return epoch;
   }
 
+  /** Nothing is asked on the connection that listens, so its death could go unnoticed. */
+  #listenForSilence(client: Redis): void {
+    const { host, settings } = this.#parts;
+    this.#cancelPing = host.clock.after(settings.blockMs, () => {
+      client.ping().then(
+        () => this.#lost ?? this.#listenForSilence(client),
+        (error: unknown) => this.#end(fromRedis(error)),
+      );
+    });
+  }
+
   #adopt(client: Redis): void {
     if (this.#lost !== undefined) return client.disconnect();
     this.#clients.push(client);
@@ -219,6 +243,7 @@ export class RedisSession implements Session {
     this.#lost = error.code === "CONNECTION_LOST" ? error : new HalyardError("CONNECTION_LOST", error.message, { cause: error });
     const groups = [...(this.#received?.reader.queues.keys() ?? [])];
     if (!this.#isClosing && groups.length > 0) this.#parts.onBroken(this.#consumer, groups);
+    this.#cancelPing();
     this.#received?.caretaker.end();
     this.#received?.reader.end(this.#lost);
     this.#received?.live.end(this.#lost);

@@ -6,6 +6,9 @@ export function leastPrivileges(keyPrefix: string): string {
     "publish subscribe unsubscribe pubsub|numsub",
     "eval evalsha script|load time wait info config|get auth ping client|id client|setname client|unblock",
   ];
-  const rules = commands.join(" ").split(" ").map((name) => `+${name}`);
+  const rules = commands
+    .join(" ")
+    .split(" ")
+    .map((name) => `+${name}`);
   return `resetchannels ~${keyPrefix}* &${keyPrefix}* -@all ${rules.join(" ")}`;
 }
