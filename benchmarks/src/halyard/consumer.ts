@@ -19,11 +19,11 @@ playPart(async () => {
   const settings = partSettings<ConsumerSettings>();
   const receiver = new Receiver(settings.isTimed);
   const bus = await createBus({ backend: backendAt(settings.place) });
-  await consume(bus, receiver, settings);
+  const member = await consume(bus, receiver, settings);
   return {
     mark: () => markNow(0, receiver.handled),
     finish: async () => {
-      await untilAcked(bus);
+      await untilAcked(bus, member);
       return receiver.totals();
     },
     arrivals: () => receiver.arrivalsMs,

@@ -24,7 +24,7 @@ playPart(async () => {
   const receiver = new Receiver();
   const bus = await createBus({ backend: memory({ fidelity: settings.fidelity }) });
   const publishing = new Publishing(bus, payloadFactory(settings.payloadBytes));
-  await consume(bus, receiver, settings);
+  const member = await consume(bus, receiver, settings);
   return {
     run: async () => {
       const stopwatch = new Stopwatch(settings);
@@ -33,7 +33,7 @@ playPart(async () => {
         stopwatch.tick(published, receiver.handled);
         if (stopwatch.isOver) publishing.stop();
       });
-      await untilAcked(bus);
+      await untilAcked(bus, member);
       return { ...stopwatch.window, published: publishing.published, ledger: receiver.totals() };
     },
     mark: () => markNow(publishing.published, receiver.handled),

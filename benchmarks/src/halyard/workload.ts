@@ -28,12 +28,21 @@ export function consume(bus: Bus, receiver: Receiver, settings: ConsumeSettings)
     : bus.subscribe("task.submitted.*", options, (message) => receiver.handle(numberOf(message.payload)));
 }
 
-/** Waits until the broker holds nothing for the group any more: nothing waiting, nothing handed over and not acked. */
-export async function untilAcked(bus: Bus): Promise<void> {
+/**
+ * Waits until the broker holds nothing for the group any more: nothing waiting, nothing handed over and not acked. A broker that does not say what is handed
+ * over gets it back when the member leaves, and then says it.
+ */
+export async function untilAcked(bus: Bus, member: Subscription): Promise<void> {
   const deadlineMs = performance.now() + ackMsMax;
   for (;;) {
     const info = await bus.groups.get(group);
-    if (info?.waiting === 0 && info.inFlight === 0) return;
+    if (info?.waiting === 0) {
+      if (info.inFlight === 0 || (info.inFlight === undefined && member.state === "closed")) return;
+      if (info.inFlight === undefined) {
+        await member.close();
+        continue;
+      }
+    }
     if (performance.now() > deadlineMs) throw new Error(`The group still holds messages ${ackMsMax} ms after the last was handled: ${JSON.stringify(info)}.`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
