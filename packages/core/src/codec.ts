@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { HalyardError } from "./errors.ts";
+import { findLoss, isCarried, type Loss } from "./json-losses.ts";
 import { shown } from "./topic.ts";
 
 /** Turns payloads into bytes and back. Chosen on the way out by option, on the way in by the message's own content type. */
@@ -24,26 +25,71 @@ export interface Codec {
 /** What a UTF-8 decoder writes in place of bytes that are not UTF-8; it may also be in the text itself. */
 const replacementCharacter = "\uFFFD";
 
+export interface JsonOptions {
+  /** Take what JSON changes or leaves out, as `JSON.stringify` does: `NaN` becomes null, a `Map` `{}`, a function nothing. Default false: refused. */
+  readonly lossy?: boolean;
+}
+
 /**
- * The built-in codec, `application/json`. Carries what JSON carries: `Date` arrives as text, `Map` as `{}`, `NaN` as `null`, as `JSON.stringify` has it;
- * looking for them would cost a second walk over every payload. What has no JSON at all (undefined, functions, bigint, cycles) is `ENCODE_FAILED`.
+ * The built-in codec, `application/json`. What JSON cannot carry is `ENCODE_FAILED` with the place where it stands: bigint, `NaN` and the infinities,
+ * `Map`, `Set`, byte arrays, functions, symbols, `undefined` in a list, errors, promises. As everybody expects, a `Date` arrives as its ISO text, a
+ * property that is `undefined` is left out, and an object with `toJSON` is written as that says.
+ *
+ * @example
+ * createBus({ backend, codecs: [json({ lossy: true })] }); // as JSON.stringify has it
  */
-export function json(): Codec {
-  return { name: "json", contentType: "application/json", encode: encodeJson, decode: decodeJson };
+export function json(options: JsonOptions = {}): Codec {
+  return { name: "json", contentType: "application/json", encode: options.lossy === true ? encodeLossyJson : encodeJson, decode: decodeJson };
 }
 
 /** @throws ENCODE_FAILED */
 function encodeJson(payload: unknown): Uint8Array {
+  let text: string | undefined;
+  let loss: Loss | undefined;
+  try {
+    // The text first: it ends where a payload has no end, so that the look at it ends as well.
+    text = JSON.stringify(payload);
+    if (!isCarried(payload)) loss = findLoss(payload);
+  } catch (error) {
+    throw unwritable(payload, error);
+  }
+  if (loss !== undefined) throw lossError(loss);
+  if (text === undefined) throw nothingWritten(payload);
+  return Buffer.from(text);
+}
+
+/** @throws ENCODE_FAILED */
+function encodeLossyJson(payload: unknown): Uint8Array {
   let text: string | undefined;
   try {
     text = JSON.stringify(payload);
   } catch (error) {
     throw new HalyardError("ENCODE_FAILED", `The payload cannot be written as JSON: ${messageOf(error)}`, { cause: error });
   }
-  if (text === undefined) {
-    throw new HalyardError("ENCODE_FAILED", `The payload cannot be written as JSON: it is ${typeof payload}. Publish null or an object instead.`);
-  }
+  if (text === undefined) throw nothingWritten(payload);
   return Buffer.from(text);
+}
+
+/** A bigint, a cycle, too deep, or a `toJSON` that threw. For a bigint the runtime does not say where it stands. */
+function unwritable(payload: unknown, error: unknown): HalyardError {
+  const general = new HalyardError("ENCODE_FAILED", `The payload cannot be written as JSON: ${messageOf(error)}`, { cause: error });
+  if (!(error instanceof TypeError && error.message.includes("BigInt"))) return general;
+  try {
+    const loss = findLoss(payload);
+    return loss === undefined ? general : lossError(loss);
+  } catch {
+    // The look itself failed, too deep for instance: what the runtime said is still true.
+    return general;
+  }
+}
+
+function lossError(loss: Loss): HalyardError {
+  const text = `The payload cannot be written as JSON without change: ${loss.path} is ${loss.what}. Publish it as text or number, or with a codec that carries it (@halyard/codec-msgpack has bigint, Map, Set, bytes and NaN), or let JSON change it with json({ lossy: true }).`;
+  return new HalyardError("ENCODE_FAILED", text, { details: { path: loss.path } });
+}
+
+function nothingWritten(payload: unknown): HalyardError {
+  return new HalyardError("ENCODE_FAILED", `The payload cannot be written as JSON: it is ${typeof payload}. Publish null or an object instead.`);
 }
 
 /** @throws DECODE_FAILED */

@@ -2,7 +2,7 @@
 export type { BatchItem, Bus, Handler, TypedContext } from "./bus.ts";
 export type { BusOptions } from "./bus-options.ts";
 export type { Clock } from "./clock.ts";
-export { type Codec, json } from "./codec.ts";
+export { type Codec, type JsonOptions, json } from "./codec.ts";
 export { brotli, type Compressor, deflate, gzip, zstd } from "./compression.ts";
 export type { HandlerContext } from "./context.ts";
 export { createBus } from "./create-bus.ts";

@@ -27,6 +27,81 @@ test("what has no JSON is ENCODE_FAILED", () => {
   }
 });
 
+test.for([
+  [Number.NaN, "payload is NaN"],
+  [{ a: [1, { b: Number.POSITIVE_INFINITY }] }, "payload.a[1].b is Infinity"],
+  [{ total: -1 / 0 }, "payload.total is -Infinity"],
+  [{ map: new Map([[1, 2]]) }, "payload.map is a Map"],
+  [[new Set([1])], "payload[0] is a Set"],
+  [{ deep: { call: () => 1 } }, "payload.deep.call is a function"],
+  [{ "a b": Symbol("s") }, 'payload["a b"] is a symbol'],
+  [{ list: [1, undefined] }, "payload.list[1] is undefined"],
+  [{ list: new Array<number>(2) }, "payload.list[0] is undefined"],
+  [{ deep: [1n] }, "payload.deep[0] is a bigint"],
+  [{ bytes: new Uint8Array(2) }, "payload.bytes is a Uint8Array"],
+  [{ vector: new Float32Array(2) }, "payload.vector is a Float32Array"],
+  [{ bytes: new ArrayBuffer(2) }, "payload.bytes is an ArrayBuffer"],
+  [{ error: new RangeError("r") }, "payload.error is an Error"],
+  [{ pattern: /x/ }, "payload.pattern is a RegExp"],
+  [{ at: new Date(Number.NaN) }, "payload.at is a Date that is no date"],
+  [{ result: Promise.resolve(1) }, "payload.result is a Promise"],
+  [
+    new (class Order {
+      price = Number.NaN;
+    })(),
+    "payload.price is NaN",
+  ],
+  [{ money: { toJSON: () => ({ amount: Number.NaN }) } }, "payload.money.amount is NaN"],
+] as const)("what JSON would change is ENCODE_FAILED with its place: $1", ([payload, place]) => {
+  expect(() => codec.encode(payload)).toThrow(
+    expect.objectContaining({ code: "ENCODE_FAILED", retryable: false, message: expect.stringContaining(place), details: { path: place.split(" is ")[0] } }),
+  );
+});
+
+test("json({ lossy: true }) takes what JSON changes, and refuses what has no JSON at all", () => {
+  const lossy = json({ lossy: true });
+  const back = lossy.decode(lossy.encode({ nan: Number.NaN, map: new Map([[1, 2]]), call: () => 1, list: [undefined], bytes: new Uint8Array(1) }));
+  expect(back).toEqual({ nan: null, map: {}, list: [null], bytes: { 0: 0 } });
+  for (const payload of [undefined, 1n, () => 1]) expect(() => lossy.encode(payload)).toThrow(expect.objectContaining({ code: "ENCODE_FAILED" }));
+});
+
+test("what everybody expects of JSON passes: dates as text, undefined properties left out, toJSON, classes, objects without a prototype", () => {
+  class Order {
+    readonly id = "o1";
+    readonly items = [{ sku: "a", note: undefined }];
+  }
+  const bare = Object.assign(Object.create(null), { b: 1 });
+  const payload = {
+    at: new Date(0),
+    gone: undefined,
+    url: new URL("https://example.org/a"),
+    order: new Order(),
+    bare,
+    bytes: Buffer.from("a"),
+    boxed: Object(7),
+  };
+  expect(codec.decode(codec.encode(payload))).toEqual({
+    at: "1970-01-01T00:00:00.000Z",
+    url: "https://example.org/a",
+    order: { id: "o1", items: [{ sku: "a" }] },
+    bare: { b: 1 },
+    bytes: { type: "Buffer", data: [97] },
+    boxed: 7,
+  });
+});
+
+test("a bigint that was given a toJSON is written as that says", () => {
+  const prototype = BigInt.prototype as { toJSON?: () => string };
+  prototype.toJSON = function (this: bigint) {
+    return this.toString();
+  };
+  try {
+    expect(codec.decode(codec.encode({ id: 2n ** 64n }))).toEqual({ id: "18446744073709551616" });
+  } finally {
+    delete prototype.toJSON;
+  }
+});
+
 test("a payload nested too deep for the stack is ENCODE_FAILED, not a crash", () => {
   let payload: unknown = 1;
   for (let depth = 0; depth < 100_000; depth++) payload = [payload];
