@@ -12,6 +12,7 @@ export { type BackendSuiteOptions, describeBackend, describeFaults } from "./con
 export type { BackendUnderTest, Place, World } from "./conformance/world.ts";
 export { type FaultProxy, type FaultProxyOptions, faultProxy, type ProxyTarget } from "./fault-proxy.ts";
 export type { FaultyBackend } from "./faulty/faulty-backend.ts";
+export { proveBrokerFaults } from "./faulty/prove-broker-faults.ts";
 export { faultyBackends, type KitProofOptions, proveKit } from "./faulty/prove-kit.ts";
 export { type Hooks, wrapped } from "./faulty/wrap.ts";
 export {

@@ -13,6 +13,7 @@ import {
 } from "@halyard/core";
 import type { Backend, Capabilities } from "@halyard/core/spi";
 import type { Broker } from "../../brokers/broker.ts";
+import type { FaultyBackend } from "../../faulty/faulty-backend.ts";
 import { type Worker, type WorkerPool, workerPool } from "../../workers.ts";
 import { pause } from "../recorder.ts";
 import { type Balance, balanceText } from "./balance.ts";
@@ -29,6 +30,8 @@ export interface BrokerWorldOptions {
   readonly directory: string;
   /** Of `until`, milliseconds. */
   readonly deadlineMs: number;
+  /** Breaks the backend, for the proof of the suite. */
+  readonly faulty?: FaultyBackend | undefined;
 }
 
 export interface Consuming {
@@ -55,9 +58,10 @@ export class BrokerWorld {
   readonly ledger: DiskLedger;
   /** What all processes of this case wrote. */
   readonly books: Books;
+  readonly deadlineMs: number;
   /** What became of each group, in the order in which `closes` was asked. */
   readonly balances: { readonly balance: Balance; readonly duplicatesMax: number }[] = [];
-  readonly #deadlineMs: number;
+  readonly #faulty: FaultyBackend | undefined;
   readonly #buses: Bus[] = [];
   readonly #workers: WorkerPool = workerPool();
   /** Publishes that have not ended. */
@@ -66,6 +70,7 @@ export class BrokerWorld {
   #duplicatesMax = 0;
   #overdueMs = 0;
   #names = 0;
+  #hasEnded = false;
 
   constructor(subject: BrokerUnderTest, broker: Broker, options: BrokerWorldOptions) {
     this.subject = subject;
@@ -73,7 +78,8 @@ export class BrokerWorld {
     this.namespace = options.namespace;
     this.capabilities = options.capabilities;
     this.directory = options.directory;
-    this.#deadlineMs = options.deadlineMs;
+    this.deadlineMs = options.deadlineMs;
+    this.#faulty = options.faulty;
     this.ledger = new DiskLedger(options.directory, "suite");
     this.books = new Books(options.directory);
   }
@@ -83,7 +89,8 @@ export class BrokerWorld {
   }
 
   async backend(): Promise<Backend> {
-    return noting(await this.subject.create(this.place), this.ledger);
+    const backend = await this.subject.create(this.place);
+    return noting(this.#faulty?.wrap(backend) ?? backend, this.ledger);
   }
 
   /** A bus in this process, closed after the case. */
@@ -115,6 +122,7 @@ export class BrokerWorld {
       pattern: "b.#",
       concurrency: 5,
       inFlightMax: 10,
+      faulty: this.#faulty?.name,
       ...orders,
     };
     this.#inFlightMax += all.inFlightMax;
@@ -152,7 +160,7 @@ export class BrokerWorld {
     let isOver = false;
     const open: Promise<unknown>[] = [];
     const running = (async () => {
-      for (let wave = 0; !isOver; wave++) {
+      for (let wave = 0; !isOver && !this.#hasEnded; wave++) {
         for (let index = 0; index < perWave; index++) open.push(this.publish(bus, `${name}-${wave}-${index}`));
         await pause(everyMs);
       }
@@ -203,9 +211,10 @@ export class BrokerWorld {
     return balance;
   }
 
-  async until(condition: () => boolean | Promise<boolean>, what: string | (() => string), deadlineMs = this.#deadlineMs): Promise<void> {
+  async until(condition: () => boolean | Promise<boolean>, what: string | (() => string), deadlineMs = this.deadlineMs): Promise<void> {
     const startMs = performance.now();
     while (!(await condition())) {
+      if (this.#hasEnded) throw new Error("the case is over");
       if (performance.now() - startMs > deadlineMs)
         throw new AssertionError({ message: `not within ${deadlineMs} ms: ${typeof what === "string" ? what : what()}` });
       await pause(50);
@@ -214,6 +223,7 @@ export class BrokerWorld {
 
   /** Whatever the case left: the broker is up again, and nothing of the case is left. */
   async end(): Promise<void> {
+    this.#hasEnded = true;
     if (this.broker.isOwned) {
       this.broker.resume();
       if (this.broker.pid === 0) await this.broker.start();

@@ -24,6 +24,7 @@ export interface Entry {
 
 export class DiskLedger {
   readonly #descriptor: number;
+  #isClosed = false;
 
   /** @param directory - shared by all processes of one run */
   constructor(directory: string, process: string) {
@@ -31,11 +32,13 @@ export class DiskLedger {
     this.#descriptor = openSync(join(directory, `${process}.ledger`), "a");
   }
 
+  /** After `close` nothing is noted: a case that has failed may leave handlers and publishes behind. */
   note(fact: Fact, id: string, group = "", attempt = 1): void {
-    writeSync(this.#descriptor, `${fact} ${id} ${Date.now()} ${attempt} ${group}\n`);
+    if (!this.#isClosed) writeSync(this.#descriptor, `${fact} ${id} ${Date.now()} ${attempt} ${group}\n`);
   }
 
   close(): void {
+    this.#isClosed = true;
     closeSync(this.#descriptor);
   }
 }

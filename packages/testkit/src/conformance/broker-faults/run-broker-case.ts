@@ -3,6 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Broker } from "../../brokers/broker.ts";
+import type { FaultyBackend } from "../../faulty/faulty-backend.ts";
 import { pause } from "../recorder.ts";
 import { type Facts, freshNamespace } from "../run-case.ts";
 import type { BrokerCase } from "./broker-case.ts";
@@ -17,6 +18,8 @@ const untilDeadlineMs = 60_000;
 export interface BrokerRunOptions {
   /** Of the whole case; `until` gets a third of it at most. Default 180,000 ms. */
   readonly deadlineMs?: number;
+  /** Breaks the backend, for the proof of the suite. */
+  readonly faulty?: FaultyBackend;
 }
 
 /** Resolves with the balances that the case closed. Rejects with an error whose message begins with `promise N: `. */
@@ -25,13 +28,14 @@ export async function runBrokerCase(
   subject: BrokerUnderTest,
   broker: Broker,
   facts: Pick<Facts, "capabilities">,
-  { deadlineMs = brokerCaseDeadlineMs }: BrokerRunOptions = {},
+  { deadlineMs = brokerCaseDeadlineMs, faulty }: BrokerRunOptions = {},
 ): Promise<BrokerWorld["balances"]> {
   const world = new BrokerWorld(subject, broker, {
     namespace: freshNamespace(),
     capabilities: facts.capabilities,
     directory: mkdtempSync(join(tmpdir(), "halyard-ledger-")),
     deadlineMs: Math.min(untilDeadlineMs, deadlineMs / 3),
+    faulty,
   });
   const over = new AbortController();
   const overtime = pause(deadlineMs, over.signal).then(() => {

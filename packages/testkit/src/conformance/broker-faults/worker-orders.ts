@@ -12,6 +12,8 @@ export interface WorkerOrders {
   readonly concurrency: number;
   readonly inFlightMax: number;
   readonly retryDelayMs?: number;
+  /** Name of one of `faultyOnBrokers`, for the proof of the suite. */
+  readonly faulty?: string | undefined;
   /**
    * `handle`: each message. `hold`: starts and never ends. `fail-once`: throws at the first attempt. `die`: kills its process for payloads that say
    * `{ poison: true }`, and handles the others.

@@ -2,6 +2,7 @@
 import process from "node:process";
 import { createBus, type Message } from "@halyard/core";
 import type { Backend } from "@halyard/core/spi";
+import { faultyOnBrokers } from "../../faulty/on-brokers.ts";
 import { DiskLedger } from "./disk-ledger.ts";
 import { noting } from "./noting.ts";
 import type { WorkerOrders, WorkerWord } from "./worker-orders.ts";
@@ -12,7 +13,9 @@ const say = (word: WorkerWord): void => void process.send?.(word);
 
 const { createBackend } = (await import(orders.module)) as { createBackend(config: unknown): Backend | Promise<Backend> };
 const ledger = new DiskLedger(orders.ledgerDirectory, String(process.pid));
-const backend = noting(await createBackend(orders.config), ledger);
+const good = await createBackend(orders.config);
+const faulty = faultyOnBrokers.find(({ name }) => name === orders.faulty);
+const backend = noting(faulty?.wrap(good) ?? good, ledger);
 const bus = await createBus({ backend, namespace: orders.namespace });
 
 const isPoison = ({ payload }: Message): boolean => typeof payload === "object" && payload !== null && "poison" in payload;

@@ -28,7 +28,7 @@ export async function retriesSurvive(world: BrokerWorld, delayMs: number): Promi
   await world.strike(() => world.broker.kill());
   await world.broker.start();
   await world.process(orders);
-  await world.until(() => new Set(of("handled", "g").map(({ id }) => id)).size === count, "all are retried", delayMs + 60_000);
+  await world.until(() => new Set(of("handled", "g").map(({ id }) => id)).size === count, "all are retried", delayMs + world.deadlineMs);
   await world.closes(bus, "g");
   const firstRuns = new Map(of("delivered", "g").flatMap(({ id, attempt, timeMs }) => (attempt === 1 ? [[id, timeMs]] : [])));
   for (const { id, attempt, timeMs } of of("delivered", "g")) {
