@@ -20,8 +20,8 @@ import { copyId, encodeHeaders, withinBytes } from "./wire.ts";
 
 /** Part of the server's `ack_wait` that our own lease lasts: the message took some time to get here. */
 const leaseShare = 0.9;
-/** A source that holds requests open while another has none is asked to give them back no more often. */
-const rebalanceMsMin = 50;
+/** A source that is quiet for so long gives back what it was asked for, when another could use it. */
+const quietMs = 20;
 
 export interface GroupSubscriptionParts {
   readonly connection: NatsConnection;
@@ -50,6 +50,8 @@ interface Feed {
   /** Of a source of topics: its number in the record. */
   readonly number: number | undefined;
   check: SourceCheck | undefined;
+  /** Quiet while another source could use all the credit: it is asked now and then, without waiting, until it has something or credit is left over. */
+  isSetAside: boolean;
 }
 
 interface Doubtful {
@@ -80,7 +82,7 @@ export class GroupSubscription implements BackendSubscription {
   #emptyProbes = 0;
   #isListening = false;
   #isCancelling = false;
-  #lastRebalanceMs = 0;
+  #cancelReclaim: (() => void) | undefined;
   #isRepairing = false;
 
   constructor(record: GroupRecord, parts: GroupSubscriptionParts) {
@@ -206,6 +208,7 @@ export class GroupSubscription implements BackendSubscription {
     this.#buffer = [];
     this.#held.clear();
     for (const { source } of this.#feeds) void source.cancel();
+    this.#cancelReclaim?.();
     this.#parts.onClose(this);
     this.#wake?.();
   }
@@ -213,6 +216,7 @@ export class GroupSubscription implements BackendSubscription {
   async close(): Promise<void> {
     if (this.isOver) return;
     this.#isClosed = true;
+    this.#cancelReclaim?.();
     this.#wake?.();
     await Promise.all(this.#feeds.map(({ source }) => source.cancel()));
     const { connection } = this.#parts;
@@ -256,7 +260,7 @@ export class GroupSubscription implements BackendSubscription {
       onEmpty: () => this.#onEmpty(),
       onGone: (_, reason) => this.#onGone(reason),
     });
-    const feed: Feed = { source, isInbox: number === undefined, number, check: undefined };
+    const feed: Feed = { source, isInbox: number === undefined, number, check: undefined, isSetAside: false };
     return feed;
   }
 
@@ -273,6 +277,7 @@ export class GroupSubscription implements BackendSubscription {
     const receipt = new Receipt(reply, `${stream}-${ack.sequence}`, wire.id, clock.monotonicMs() + this.#leaseMs);
     const delivery = { message: wire, deliveries: ack.deliveries, receipt, position, raw: message };
     this.#emptyProbes = 0;
+    feed.isSetAside = false;
     if (this.#isListening) this.#stopListening();
     if (this.#held.size >= this.#credit) {
       // Two sources answered in the same moment, or the credit was lowered meanwhile.
@@ -370,14 +375,60 @@ export class GroupSubscription implements BackendSubscription {
     }
     const free = this.#credit - this.#held.size - this.#outstanding;
     if (free <= 0) {
-      this.#rebalance();
+      this.#reclaimSoon();
       return;
     }
-    const shares = this.#feeds.map(({ source, isInbox }) => ({ outstanding: source.outstanding, demand: source.demand, isInbox }));
-    const asks = shareOut(shares, this.#credit, free);
-    for (const [index, { source }] of this.#feeds.entries()) {
+    let rest = free;
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const { source, isSetAside } of this.#feeds) {
+      if (!isSetAside || rest <= 0 || source.outstanding > 0 || nowMs - source.lastTrafficMs < quietMs) continue;
+      source.pull(1, { noWait: true });
+      rest--;
+    }
+    const feeds = this.#feeds.filter(({ isSetAside, source }) => !isSetAside && !source.isCancelling);
+    const shares = feeds.map(({ source, isInbox }) => ({ outstanding: source.outstanding, demand: source.demand, isInbox }));
+    const asks = shareOut(shares, this.#credit, rest);
+    for (const [index, { source }] of feeds.entries()) {
       const count = asks[index] ?? 0;
-      if (count > 0 && !source.isCancelling) source.pull(count);
+      if (count > 0) source.pull(count);
+    }
+    if (free === rest && asks.reduce((sum, count) => sum + count, 0) < rest) this.#takeBack();
+  }
+
+  /** Credit is left over: those that were set aside may wait for messages again. */
+  #takeBack(): void {
+    if (!this.#feeds.some(({ isSetAside }) => isSetAside)) return;
+    for (const feed of this.#feeds) feed.isSetAside = false;
+    this.#feedSoon();
+  }
+
+  /** All credit is held or asked for. A source that has nothing may have asked for what another could use. */
+  #reclaimSoon(): void {
+    if (this.#cancelReclaim !== undefined || !this.#isStarving) return;
+    this.#cancelReclaim = this.#parts.clock.after(quietMs, () => {
+      this.#cancelReclaim = undefined;
+      this.#reclaim();
+    });
+  }
+
+  /** Some source has had all that it asked for, and none is left to ask for more. */
+  get #isStarving(): boolean {
+    return this.#feeds.some(({ source, isSetAside }) => !isSetAside && source.outstanding === 0) && this.#feeds.some(({ source }) => source.outstanding > 0);
+  }
+
+  #reclaim(): void {
+    if (this.isOver || this.#isCancelling || this.#credit < this.#feeds.length || this.#held.size + this.#outstanding < this.#credit || !this.#isStarving)
+      return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    const quiet = this.#feeds.filter(({ source }) => source.outstanding > 0 && nowMs - source.lastTrafficMs >= quietMs);
+    if (quiet.length === 0) {
+      this.#reclaimSoon();
+      return;
+    }
+    for (const feed of quiet) {
+      feed.isSetAside = true;
+      feed.source.demand = 1;
+      void feed.source.cancel().then(() => this.#feedSoon());
     }
   }
 
@@ -416,18 +467,6 @@ export class GroupSubscription implements BackendSubscription {
       this.#giveBack(receipt.reply);
     }
     this.#feedSoon();
-  }
-
-  /** A source that was busy and is idle now may hold all the credit in open requests, while another has messages. */
-  #rebalance(): void {
-    const nowMs = this.#parts.clock.monotonicMs();
-    if (nowMs - this.#lastRebalanceMs < rebalanceMsMin) return;
-    const wanting = this.#feeds.some(({ source }) => source.outstanding === 0);
-    const idle = this.#feeds.find(({ source }) => source.outstanding > 1 && nowMs - source.lastSignMs > rebalanceMsMin);
-    if (!wanting || idle === undefined) return;
-    this.#lastRebalanceMs = nowMs;
-    idle.source.demand = 1;
-    void idle.source.cancel().then(() => this.#feedSoon());
   }
 
   // ── What goes out ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -483,7 +522,15 @@ export class GroupSubscription implements BackendSubscription {
     }
     const wholeMs = Math.ceil(delayMs);
     const subject = wholeMs > 0 ? waitSubject(topology, delayClassOf(wholeMs), this.group) : readySubject(topology, this.group);
-    return { subject, headers: encodeHeaders(message, native, { topic: message.topic, delayMs: wholeMs > 0 ? wholeMs : undefined }), body: message.body };
+    return {
+      subject,
+      headers: encodeHeaders(message, native, {
+        topic: message.topic,
+        delayMs: wholeMs > 0 ? wholeMs : undefined,
+        incarnation: wholeMs > 0 ? this.#record.incarnation : undefined,
+      }),
+      body: message.body,
+    };
   }
 
   async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {

@@ -39,8 +39,8 @@ export interface MoverParts {
   readonly random: () => number;
   /** Looks at the server's clock again. */
   lookAtClock(): Promise<void>;
-  /** Whether the group was removed: what waits for it is dropped. */
-  isRemoved(group: string): Promise<boolean>;
+  /** The incarnation of a group; `undefined` where it was removed, and what waits for it is dropped; `"unknown"` where nobody knows. */
+  incarnationOf(group: string): Promise<string | undefined>;
   /** Others hear that a class is in use. */
   announce(delayClass: number): void;
   warn(text: string, error: HalyardError): void;
@@ -50,6 +50,7 @@ interface Held {
   readonly message: Msg;
   readonly receipt: Receipt;
   readonly group: string;
+  readonly incarnation: string | undefined;
   readonly storedMs: number;
   readonly dueMs: number;
   readonly lookMs: number;
@@ -189,10 +190,10 @@ class ClassLine {
   #take(message: Msg, ack: AckSubject): void {
     const { topology, clock } = this.#parts;
     const group = message.subject.slice(message.subject.lastIndexOf(".") + 1);
-    const { delayMs = 0 } = readMessage(message, 0, () => `${topology.inbox}:${ack.sequence}`);
+    const { delayMs = 0, incarnation } = readMessage(message, 0, () => `${topology.inbox}:${ack.sequence}`);
     const receipt = new Receipt(message.reply ?? "", `${topology.inbox}-${ack.sequence}`, "", clock.monotonicMs() + holdMs);
     const dueMs = ack.storedMs + delayMs;
-    this.#held.push({ message, receipt, group, storedMs: ack.storedMs, dueMs, lookMs: lookAtMs(this.#delayClass, ack.storedMs, dueMs) });
+    this.#held.push({ message, receipt, group, incarnation, storedMs: ack.storedMs, dueMs, lookMs: lookAtMs(this.#delayClass, ack.storedMs, dueMs) });
     this.#cancelSigns ??= clock.after(holdMs / 3, this.#sign);
     queueMicrotask(() => this.#look());
   }
@@ -250,20 +251,19 @@ class ClassLine {
   }
 
   async #move(due: readonly Held[]): Promise<void> {
-    const { publisher, topology, connection, serverClock, isRemoved } = this.#parts;
-    const removed = await Promise.all(due.map(({ group }) => isRemoved(group)));
-    const kept = due.filter((_, index) => removed[index] !== true);
+    const { publisher, topology, connection, serverClock } = this.#parts;
+    const kept = await this.#withGroup(due);
+    const done = new Set<Held>(due.filter((held) => !kept.includes(held)));
     const nowMs = serverClock.nowMs() ?? 0;
-    const frames = kept.map(({ message, receipt, group, dueMs }) => {
+    const frames = kept.map(({ message, receipt, group, incarnation, dueMs }) => {
       const wire = readMessage(message, 0, () => receipt.move).message;
       const restMs = Math.max(0, Math.ceil(dueMs - nowMs));
-      const copy = restMs === 0 ? { topic: wire.topic } : { topic: wire.topic, delayMs: restMs };
+      const copy = restMs === 0 ? { topic: wire.topic } : { topic: wire.topic, delayMs: restMs, incarnation };
       const subject = restMs === 0 ? readySubject(topology, group) : waitSubject(topology, delayClassOf(restMs), group);
       return { subject, headers: encodeHeaders(wire, copyId(wire, group, receipt.move), copy), body: wire.body };
     });
     for (const { dueMs } of kept) if (dueMs > nowMs) await this.#ensureFor(dueMs - nowMs);
     const statuses = await publisher.send(frames);
-    const done = new Set<Held>(due.filter((_, index) => removed[index] === true));
     let failure: Error | undefined;
     for (const [index, held] of kept.entries()) {
       const status = statuses?.[index];
@@ -275,6 +275,16 @@ class ClassLine {
     if (failure !== undefined) throw failure;
     // More may be due: what follows is fetched in one bite, and what is not due of it is held as the new head.
     if (this.#held.length === 0 && this.#source.outstanding === 0) this.#source.pull(biteMax, { noWait: true });
+  }
+
+  /** Those whose group is still the one that they wait for. */
+  async #withGroup(due: readonly Held[]): Promise<readonly Held[]> {
+    const groups = [...new Set(due.map(({ group }) => group))];
+    const incarnations = new Map(await Promise.all(groups.map(async (group) => [group, await this.#parts.incarnationOf(group)] as const)));
+    return due.filter(({ group, incarnation }) => {
+      const current = incarnations.get(group);
+      return current === "unknown" || (current !== undefined && (incarnation === undefined || incarnation === current));
+    });
   }
 
   async #ensureFor(restMs: number): Promise<void> {

@@ -44,6 +44,7 @@ export class PullSource {
   #subscription: Subscription | undefined;
   #requests = 0;
   #lastSignMs = 0;
+  #lastTrafficMs = 0;
   /** How many messages the next request may ask for: grows while they come, shrinks while they do not. */
   demand = 1;
 
@@ -72,6 +73,7 @@ export class PullSource {
     }
     this.#outstanding += count;
     this.#lastSignMs = clock.monotonicMs();
+    this.#lastTrafficMs = this.#lastSignMs;
     const request =
       options.noWait === true
         ? `{"batch":${count},"no_wait":true}`
@@ -101,9 +103,9 @@ export class PullSource {
     void this.cancel().then(() => this.#parts.onGone(this, "it does not answer"));
   }
 
-  /** When the server was last heard of. */
-  get lastSignMs(): number {
-    return this.#lastSignMs;
+  /** When it was last asked, or brought a message. */
+  get lastTrafficMs(): number {
+    return this.#lastTrafficMs;
   }
 
   #onMessage(message: Msg, inbox: string): void {
@@ -112,6 +114,7 @@ export class PullSource {
     const ack = reply === undefined ? undefined : parseAckSubject(reply);
     if (ack !== undefined) {
       this.#countDown(1, inbox);
+      this.#lastTrafficMs = this.#lastSignMs;
       if (inbox === this.#inbox && this.#outstanding === 0) this.demand *= 2;
       this.#parts.onMessage(message, ack, this);
     } else if (message.data.length === 0) this.#onStatus(message, inbox);

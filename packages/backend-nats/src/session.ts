@@ -128,7 +128,10 @@ class NatsSession implements Session {
     this.#mover = new Mover({
       ...common,
       random,
-      isRemoved: async (group) => (await this.#groups.load(group))?.record.isRemoved === true,
+      incarnationOf: async (group) => {
+        const stored = await this.#groups.load(group);
+        return stored === undefined ? "unknown" : stored.record.isRemoved === true ? undefined : stored.record.incarnation;
+      },
       announce: (delayClass) => connection.publish(`${topology.inboxPrefix}hint`, String(delayClass)),
       warn: (text, error) => host.report({ type: "warning", text: `${text} ${error.message}` }),
     });

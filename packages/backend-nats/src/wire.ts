@@ -20,8 +20,10 @@ const unsafe = /[\r\n]/;
 export interface CopyFields {
   /** Where the subject is not the topic's. */
   readonly topic?: string | undefined;
-  /** Longest part of the delay that is still to wait, milliseconds from being stored. */
+  /** What is still to wait, milliseconds from being stored. */
   readonly delayMs?: number | undefined;
+  /** Of the group it waits for: one of the same name that is made later must not get it. */
+  readonly incarnation?: string | undefined;
 }
 
 /** The header block of a message. `native` are complete lines for the server, e.g. `Nats-Msg-Id: 1\r\n`. */
@@ -36,6 +38,7 @@ export function encodeHeaders(message: WireMessage, native: string, copy: CopyFi
   if (message.notBeforeMs !== undefined) text += `halyard-not-before: ${message.notBeforeMs}\r\n`;
   if (copy.topic !== undefined) text += `halyard-topic: ${copy.topic}\r\n`;
   if (copy.delayMs !== undefined) text += `halyard-delay: ${copy.delayMs}\r\n`;
+  if (copy.incarnation !== undefined) text += `halyard-incarnation: ${copy.incarnation}\r\n`;
   if (hasText(message) || message.headers !== noHeaders) text += textLines(message);
   return Buffer.from(`${text}\r\n`);
 }
@@ -72,6 +75,7 @@ export interface Decoded {
   readonly message: WireMessage;
   /** Of a copy that waits. */
   readonly delayMs: number | undefined;
+  readonly incarnation: string | undefined;
 }
 
 /**
@@ -100,7 +104,7 @@ export function decodeMessage(head: string, body: Uint8Array, subjectTopic: stri
     expiresAtMs: fields.expiresAtMs,
     notBeforeMs: fields.notBeforeMs,
   };
-  return { message, delayMs: fields.delayMs };
+  return { message, delayMs: fields.delayMs, incarnation: fields.incarnation };
 }
 
 interface Fields {
@@ -110,6 +114,7 @@ interface Fields {
   timeMs?: number | undefined;
   attempt?: number | undefined;
   delayMs?: number | undefined;
+  incarnation?: string;
   contentType?: string;
   contentEncoding?: string;
   priority?: number | undefined;
@@ -168,6 +173,9 @@ function setField(fields: Fields, name: string, value: string): void {
     case "halyard-delay":
       fields.delayMs = wholeOf(value, 0);
       return;
+    case "halyard-incarnation":
+      fields.incarnation = value;
+      return;
     case "halyard-priority":
       fields.priority = priorityOf(value);
       return;
@@ -206,7 +214,7 @@ function setField(fields: Fields, name: string, value: string): void {
 function setHeader(fields: Fields, name: string, value: string): void {
   if (name.startsWith("Nats-")) return;
   const own = headerForm.test(name) ? name : name.toLowerCase();
-  if (!headerForm.test(own) || own === "__proto__") return;
+  if (!headerForm.test(own)) return; // on an object without prototype every name is just a name
   fields.headers ??= Object.create(null) as Record<string, string>;
   if (own in fields.headers && own !== name) return;
   fields.headers[own] = value;
