@@ -10,6 +10,8 @@ export { type Fault, faults, type LineControls } from "./conformance/faults.ts";
 export { type Facts, learnFacts, type RunOptions, runCase } from "./conformance/run-case.ts";
 export { type BackendSuiteOptions, describeBackend, describeFaults } from "./conformance/suite.ts";
 export type { BackendUnderTest, Place, World } from "./conformance/world.ts";
+export type { ClusterUnderTest, RunningCluster } from "./endurance/cluster-case.ts";
+export { describeEndurance, type EnduranceOptions } from "./endurance.ts";
 export { type FaultProxy, type FaultProxyOptions, faultProxy, type ProxyTarget } from "./fault-proxy.ts";
 export type { FaultyBackend } from "./faulty/faulty-backend.ts";
 export { proveBrokerFaults } from "./faulty/prove-broker-faults.ts";

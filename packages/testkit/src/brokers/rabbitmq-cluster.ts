@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { HalyardError } from "@halyard/core/spi";
 import { type BrokerCluster, startTogether, stopAll } from "./cluster.ts";
 import { startEpmd } from "./epmd.ts";
+import { startFront } from "./front.ts";
 import { newAdministrator, nodeHost, type RabbitmqBroker, type RabbitmqBrokerOptions, startNode } from "./rabbitmq.ts";
 import { askManagement } from "./rabbitmq-control.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -12,6 +13,8 @@ import { wait } from "./wait.ts";
 import { startWatchdog } from "./watchdog.ts";
 
 export interface RabbitmqCluster extends BrokerCluster<RabbitmqBroker> {
+  /** Of an address before all nodes, which leads to one that is up. */
+  readonly url: string;
   /** The node that leads this quorum queue now. Waits for an election, at most 30 s. */
   queueLeader(queue: string, vhost?: string): Promise<RabbitmqBroker>;
 }
@@ -46,11 +49,14 @@ export async function startRabbitmqCluster(options: RabbitmqBrokerOptions = {}):
     await endFamily();
     throw error;
   }
+  const front = await startFront(nodes.map(({ port }) => port));
   const stop = async (): Promise<void> => {
+    await front.close();
     await stopAll(nodes);
     await endFamily();
   };
-  return { nodes, queueLeader: (queue, vhost = "/") => queueLeader(nodes, queue, vhost), stop, [Symbol.asyncDispose]: stop };
+  const url = `amqp://${shared.user}:${shared.password}@127.0.0.1:${front.port}`;
+  return { nodes, url, queueLeader: (queue, vhost = "/") => queueLeader(nodes, queue, vhost), stop, [Symbol.asyncDispose]: stop };
 }
 
 async function queueLeader(nodes: readonly RabbitmqBroker[], queue: string, vhost: string): Promise<RabbitmqBroker> {

@@ -88,14 +88,15 @@ export class BrokerWorld {
     return { namespace: this.namespace, broker: this.broker };
   }
 
-  async backend(): Promise<Backend> {
-    const backend = await this.subject.create(this.place);
+  /** @param broker - instead of the case's own, e.g. the same one behind a fault proxy */
+  async backend(broker: Broker = this.broker): Promise<Backend> {
+    const backend = await this.subject.create({ namespace: this.namespace, broker });
     return noting(this.#faulty?.wrap(backend) ?? backend, this.ledger);
   }
 
   /** A bus in this process, closed after the case. */
-  async bus(options: Partial<BusOptions<UntypedTopics>> = {}): Promise<Bus> {
-    const bus = await createBus<UntypedTopics>({ backend: await this.backend(), ...this.subject.busOptions, ...options, namespace: this.namespace });
+  async bus(options: Partial<BusOptions<UntypedTopics>> = {}, broker: Broker = this.broker): Promise<Bus> {
+    const bus = await createBus<UntypedTopics>({ backend: await this.backend(broker), ...this.subject.busOptions, ...options, namespace: this.namespace });
     this.#buses.push(bus);
     return bus;
   }
@@ -178,9 +179,9 @@ export class BrokerWorld {
    * Something happens to the broker. What may be handled twice by it: what consumers held, and publishes that were on their way, which are repeated where
    * no answer came. (Of a consumer's process that dies, what it held is counted by itself.)
    */
-  async strike(act: () => unknown): Promise<void> {
-    this.#duplicatesMax += this.#inFlightMax + this.#open;
-    await act();
+  async strike<Result>(act: () => Result, { sparesConsumers = false } = {}): Promise<Awaited<Result>> {
+    this.#duplicatesMax += (sparesConsumers ? 0 : this.#inFlightMax) + this.#open;
+    return await act();
   }
 
   /** A message that is published now is accepted and handled. */
@@ -194,15 +195,18 @@ export class BrokerWorld {
   /** Waits until the books of this group are closed, and holds the duplicates against the bound. */
   async closes(bus: Bus, group: string, dead: readonly string[] = []): Promise<Balance> {
     let balance = this.books.balance(group, new Set(dead));
-    await this.until(
-      () => {
-        balance = this.books.balance(group, new Set(dead));
-        return balance.lost.length === 0;
-      },
-      () => `every accepted message is handled or dead; lost e.g. ${balance.lost.slice(0, 3).join(" ")}; ${balanceText(balance)}`,
-    );
     const duplicatesMax = this.#duplicatesMax;
-    this.balances.push({ balance, duplicatesMax });
+    try {
+      await this.until(
+        () => {
+          balance = this.books.balance(group, new Set(dead));
+          return balance.lost.length === 0;
+        },
+        () => `every accepted message is handled or dead; lost e.g. ${balance.lost.slice(0, 3).join(" ")}; ${balanceText(balance)}`,
+      );
+    } finally {
+      this.balances.push({ balance, duplicatesMax });
+    }
     assert.ok(balance.accepted > 0, "no publish was accepted at all");
     assert.ok(balance.duplicates <= duplicatesMax, `more was handled twice than was under way, ${duplicatesMax}: ${balanceText(balance)}`);
     assert.ok(this.#overdueMs <= overdueMsMax, `a publish ended ${Math.round(this.#overdueMs)} ms after its deadline`);

@@ -20,16 +20,18 @@ export interface BrokerRunOptions {
   readonly deadlineMs?: number;
   /** Breaks the backend, for the proof of the suite. */
   readonly faulty?: FaultyBackend;
+  /** Gets the balances also when the case fails. */
+  readonly onEnd?: (balances: BrokerWorld["balances"]) => void;
 }
 
-/** Resolves with the balances that the case closed. Rejects with an error whose message begins with `promise N: `. */
+/** Rejects with an error whose message begins with `promise N: `. */
 export async function runBrokerCase(
   one: BrokerCase,
   subject: BrokerUnderTest,
   broker: Broker,
   facts: Pick<Facts, "capabilities">,
-  { deadlineMs = brokerCaseDeadlineMs, faulty }: BrokerRunOptions = {},
-): Promise<BrokerWorld["balances"]> {
+  { deadlineMs = brokerCaseDeadlineMs, faulty, onEnd }: BrokerRunOptions = {},
+): Promise<void> {
   const world = new BrokerWorld(subject, broker, {
     namespace: freshNamespace(),
     capabilities: facts.capabilities,
@@ -44,13 +46,13 @@ export async function runBrokerCase(
   overtime.catch(() => undefined); // also rejects when the case has ended by itself
   try {
     await Promise.race([one.run(world), overtime]);
-    return world.balances;
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     error.message = `promise ${one.promise}: ${error.message}`;
     throw error;
   } finally {
     over.abort();
+    onEnd?.(world.balances);
     await world.end();
   }
 }

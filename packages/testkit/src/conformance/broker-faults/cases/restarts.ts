@@ -11,17 +11,30 @@ const killsOfBroker = 3;
 /** Between two faults. */
 const calmMs = 500;
 
-/** One publisher, two consumers and a steady load, and something that happens meanwhile. */
-export async function underLoad(world: BrokerWorld, act: (again: () => Promise<void>) => Promise<void>): Promise<void> {
+/** One publisher, two consumers and a steady load, and something that happens meanwhile. `act` gets a check that messages flow, for in between. */
+export async function underLoad(
+  world: BrokerWorld,
+  act: (assertFlows: () => Promise<void>) => Promise<void>,
+  load: Parameters<BrokerWorld["load"]>[1] = {},
+): Promise<void> {
   const publisher = await world.bus();
   for (const consumer of [await world.bus(), await world.bus()]) await world.consume(consumer, { group: "g", run: () => pause(Math.random() * 4) });
-  const load = world.load(publisher);
+  const loading = world.load(publisher, load);
   await pause(calmMs);
   await act(() => world.assertFlows(publisher, "g"));
   await pause(calmMs);
-  await load.stop();
+  await loading.stop();
   await world.assertFlows(publisher, "g");
   await world.closes(publisher, "g");
+}
+
+/** SIGKILL and start, again and again, each time until messages flow. */
+export async function kills(world: BrokerWorld, count: number, assertFlows: () => Promise<void>): Promise<void> {
+  for (let kill = 0; kill < count; kill++) {
+    await world.strike(() => world.broker.kill());
+    await world.broker.start();
+    await assertFlows();
+  }
 }
 
 export const restartCases: readonly BrokerCase[] = [
@@ -35,14 +48,7 @@ export const restartCases: readonly BrokerCase[] = [
     promise: 18,
     title: `${killsOfBroker} kills of the broker under load lose nothing`,
     needs: needsDurable,
-    run: (world) =>
-      underLoad(world, async (flows) => {
-        for (let kill = 0; kill < killsOfBroker; kill++) {
-          await world.strike(() => world.broker.kill());
-          await world.broker.start();
-          await flows();
-        }
-      }),
+    run: (world) => underLoad(world, (assertFlows) => kills(world, killsOfBroker, assertFlows)),
   },
   {
     promise: 18,

@@ -1,0 +1,72 @@
+/** What takes minutes: many kills, many lost replies, long delays. */
+import assert from "node:assert/strict";
+import type { Broker } from "../brokers/broker.ts";
+import { type BrokerCase, needsDurable, needsProcesses } from "../conformance/broker-faults/broker-case.ts";
+import type { BrokerWorld } from "../conformance/broker-faults/broker-world.ts";
+import { poisonIsAlone, retriesSurvive } from "../conformance/broker-faults/cases/consumers.ts";
+import { kills, underLoad } from "../conformance/broker-faults/cases/restarts.ts";
+import { numbers, pause } from "../conformance/recorder.ts";
+import { faultProxy } from "../fault-proxy.ts";
+import { replacing } from "../faulty/wrap.ts";
+
+const killsOfBroker = 20;
+const lostReplies = 100;
+const publishesPerLoss = 5;
+const delayMs = 30_000;
+/** Enough that every kill hits something, little enough that RabbitMQ's starts do not drown in it. */
+const load = { perWave: 10, everyMs: 25 };
+/** A fault that does not end a connection is no fault: so many tries are left for those. */
+const triesMax = 3 * lostReplies;
+
+export const killCase: BrokerCase = {
+  promise: 18,
+  title: `${killsOfBroker} kills of the broker under load lose nothing`,
+  needs: needsDurable,
+  run: (world) => underLoad(world, (assertFlows) => kills(world, killsOfBroker, assertFlows), load),
+};
+
+export const enduranceCases: readonly BrokerCase[] = [
+  killCase,
+  { promise: 1, title: `${lostReplies} lost replies to publishes lose nothing`, run: publishWithoutReplies },
+  {
+    promise: 6,
+    title: `retries delayed by ${delayMs / 1_000} s survive a kill of the broker and of the consumer, come no sooner, once, and to their own group only`,
+    needs: (capabilities, subject) => needsDurable(capabilities) ?? needsProcesses(subject),
+    run: (world) => retriesSurvive(world, delayMs),
+  },
+  {
+    promise: 10,
+    title: "a message that kills its process is the only dead letter, with 100 good ones behind it",
+    needs: ({ countsDeliveries }, subject) => (countsDeliveries ? needsProcesses(subject) : "it does not count deliveries"),
+    run: poisonIsAlone,
+  },
+];
+
+/** The broker gets publishes, and its answer is lost with the connection: whether they are stored, only a repetition under the same id can tell. */
+async function publishWithoutReplies(world: BrokerWorld): Promise<void> {
+  const proxy = await faultProxy({ target: { port: world.broker.port } });
+  try {
+    await world.consume(await world.bus(), { group: "g" });
+    const publisher = await world.bus({}, behind(proxy.port, world.broker));
+    let losses = 0;
+    publisher.on("connection-loss", () => void losses++);
+    for (let round = 0; losses < lostReplies && round < triesMax; round++) {
+      proxy.loseReplies();
+      const open = numbers(publishesPerLoss).map((index) => world.publish(publisher, `lost${round}-${index}`));
+      await world.strike(() => pause(0), { sparesConsumers: true });
+      await Promise.all(open);
+    }
+    assert.ok(losses >= lostReplies, `only ${losses} replies were lost`);
+    await world.assertFlows(publisher, "g");
+    await world.closes(publisher, "g");
+  } finally {
+    await proxy.close();
+  }
+}
+
+/** The same broker, reached through another port. */
+function behind(port: number, broker: Broker): Broker {
+  const url = new URL(broker.url);
+  url.port = String(port);
+  return replacing(broker, { port, url: url.href.replace(/\/$/, "") });
+}
