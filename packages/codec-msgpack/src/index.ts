@@ -1,3 +1,3 @@
 /** The public surface of `@halyard/codec-msgpack`. */
-
-export {};
+export { msgpack } from "./codec.ts";
+export type { MsgpackExtension, MsgpackOptions } from "./options.ts";

@@ -2,9 +2,9 @@
  * What `JSON.stringify` would change without a word: `NaN` becomes null, a `Map` an empty object, a function is left out. A message that arrives
  * as something else than was sent is worse than one that is refused, so the JSON codec looks for these first.
  *
- * The look is in the hot path, so it is two functions. `isCarried` is the fast one, and only says yes or no: it takes about a tenth of the time of
- * `JSON.stringify` (10 ns a value; a replacer function takes four times the whole, copying the values of an object into a list twice the look).
- * `findLoss` is the slow one, asked where the answer was no, and says what and where, or that it is fine after all.
+ * The look is in the hot path, so it is two functions. `isCarried` is the fast one, and only says yes or no: measured on 243 bytes it takes 0.05 µs
+ * beside 1.04 for the encoding, on 300 bytes with nested objects 0.15 beside 1.85. (A replacer function, which would need no second look, doubles
+ * the time of `JSON.stringify`.) `findLoss` is the slow one, asked where the answer was no, and says what and where, or that it is fine after all.
  *
  * Three things are left alone, because everybody expects them: a property that is `undefined` is left out, as if it had not been written; a `Date`
  * becomes its ISO text; and an object with `toJSON` says itself what it is. In a list `undefined` is refused: it would come back as null.
