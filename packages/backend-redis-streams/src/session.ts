@@ -224,7 +224,10 @@ export class RedisSession implements Session {
   }
 
   #adopt(client: Redis): void {
-    if (this.#lost !== undefined) return client.disconnect();
+    if (this.#lost !== undefined) {
+      client.disconnect();
+      return;
+    }
     this.#clients.push(client);
     let reason = "it was closed";
     client.on("error", (error: Error) => {

@@ -1,9 +1,9 @@
 /** A Redis of its own for one suite, with a user that may do no more than the README's rule says, and leases short enough to wait for. */
 import type { BackendSuiteOptions } from "@halyard/testkit";
 import { type Broker, startRedis } from "@halyard/testkit/brokers";
-import { Redis } from "ioredis";
 import { type RedisStreamsOptions, redisStreams } from "../src/index.ts";
 import { leastPrivileges } from "./least-privileges.ts";
+import { asOperator } from "./operator.ts";
 
 const password = "conformance-password-5f2c";
 const username = "halyard";
@@ -22,11 +22,6 @@ export function served(more: Partial<RedisStreamsOptions> = {}): Served {
   };
   const client = (port: number, secret: string) =>
     redisStreams({ host: "127.0.0.1", port, username, password: secret, leaseMs: 2_000, commandTimeoutMs: 1_500, blockMs: 1_000, keyPrefix: "kit:", ...more });
-  /** As an operator: beside Halyard, with all rights. */
-  const asOperator = async (run: (redis: Redis) => Promise<unknown>): Promise<void> => {
-    const redis = new Redis(broker().url);
-    await run(redis).finally(() => redis.disconnect());
-  };
   return {
     broker,
     options: {
@@ -34,9 +29,9 @@ export function served(more: Partial<RedisStreamsOptions> = {}): Served {
       wrongCredentials: ({ proxy }) => client(proxy?.port ?? broker().port, "not-the-password"),
       secrets: [password, "not-the-password"],
       restartBroker: () => broker().restart(),
-      destroyGroup: ({ namespace }, group) => asOperator((redis) => redis.del(`kit:{${namespace}}:group:${group}`)),
+      destroyGroup: ({ namespace }, group) => asOperator(broker(), (redis) => redis.del(`kit:{${namespace}}:group:${group}`)),
       sweep: ({ namespace }) =>
-        asOperator(async (redis) => {
+        asOperator(broker(), async (redis) => {
           const keys = await redis.keys(`kit:{${namespace}}:*`);
           if (keys.length > 0) await redis.unlink(...keys);
         }),

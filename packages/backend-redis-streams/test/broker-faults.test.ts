@@ -1,0 +1,15 @@
+import { describeBrokerFaults } from "@halyard/testkit";
+import { startRedis } from "@halyard/testkit/brokers";
+import { redisStreams } from "../src/index.ts";
+import { asOperator } from "./operator.ts";
+
+describeBrokerFaults("redis-streams", {
+  start: () => startRedis({ isOwned: true }),
+  create: ({ broker: { url } }) => redisStreams({ url, leaseMs: 4_000, commandTimeoutMs: 1_500, blockMs: 1_000 }),
+  processes: { module: new URL("./backend-module.mjs", import.meta.url) },
+  pressure: {
+    begin: ({ broker }) => asOperator(broker, (redis) => redis.config("SET", "maxmemory", "1")),
+    end: ({ broker }) => asOperator(broker, (redis) => redis.config("SET", "maxmemory", "0")),
+  },
+  destroyGroup: ({ namespace, broker }, group) => asOperator(broker, (redis) => redis.del(`{${namespace}}:group:${group}`)),
+});
