@@ -39,6 +39,8 @@ export class Consumers {
   #all: Consumer[] = [];
   #credit = 0;
   #adjusting: Promise<void> | undefined;
+  /** Something changed since the loop last looked. */
+  #hasChanged = false;
   #isOver = false;
 
   constructor(parts: ConsumersParts) {
@@ -73,13 +75,17 @@ export class Consumers {
   /** One change at a time; what is wished meanwhile is seen by the loop. */
   #adjust(): Promise<void> {
     if (this.#isOver) return Promise.resolve();
+    this.#hasChanged = true;
     this.#adjusting ??= this.#run();
     return this.#adjusting;
   }
 
   async #run(): Promise<void> {
     try {
-      while (!this.#isOver && (await this.#step()));
+      while (!this.#isOver && this.#hasChanged) {
+        this.#hasChanged = false;
+        if (await this.#step()) this.#hasChanged = true;
+      }
     } catch (thrown) {
       this.#isOver = true;
       this.#parts.onError(thrown instanceof Error ? thrown : new Error(String(thrown)));

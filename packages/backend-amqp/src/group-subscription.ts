@@ -10,12 +10,14 @@ import type { GuardedChannel } from "./channel.ts";
 import { type Consumer, Consumers } from "./consumers.ts";
 import { DeliveryTags } from "./delivery-tags.ts";
 import { Inbox } from "./inbox.ts";
+import { Pipeline } from "./pipeline.ts";
 import { deliveriesBefore, dueMsOf, fromMessage } from "./wire.ts";
 
 /** What the subscription asks of its session. */
 export interface GroupPort {
   readonly lost: HalyardError | undefined;
   nowMs(): number;
+  monotonicMs(): number;
   nextConsumerTag(group: string): string;
   /** Stores copies in the group's inbox or dead letters; says which are stored. Never rejects while the session lives. */
   store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]>;
@@ -61,6 +63,7 @@ export class GroupSubscription implements BackendSubscription {
   readonly #consumers: Consumers;
   /** By delivery tag, until settled. */
   readonly #held = new Map<number, Arrival>();
+  readonly #pipeline: Pipeline;
   /** Credit is given when the subscription's turn has come. */
   #hasTurn = true;
   #credit = 1;
@@ -72,6 +75,7 @@ export class GroupSubscription implements BackendSubscription {
     this.group = parts.group;
     this.patterns = parts.patterns;
     this.#channel = parts.channel;
+    this.#pipeline = new Pipeline(parts.channel, parts.queue, parts.port);
     this.#consumers = new Consumers({
       channel: parts.channel,
       queue: parts.queue,
@@ -159,6 +163,7 @@ export class GroupSubscription implements BackendSubscription {
   async #close(): Promise<void> {
     this.#arrived.close();
     this.#leave();
+    await this.#pipeline.flush();
     await this.#channel.close();
     await this.#parts.release();
   }
@@ -217,7 +222,7 @@ export class GroupSubscription implements BackendSubscription {
     if (!this.#tags.release(tag)) return false;
     const arrival = this.#held.get(tag);
     this.#drop(tag);
-    if (arrival !== undefined) this.#channel.send((raw) => raw.nack(arrival.raw, false, true));
+    if (arrival !== undefined) this.#pipeline.send((raw) => raw.nack(arrival.raw, false, true));
     return true;
   }
 
@@ -237,7 +242,7 @@ export class GroupSubscription implements BackendSubscription {
 
   #ack(deliveryTag: number, isMultiple: boolean): void {
     // amqplib reads the tag and nothing else.
-    this.#channel.send((raw) => raw.ack({ fields: { deliveryTag } } as ConsumeMessage, isMultiple));
+    this.#pipeline.send((raw) => raw.ack({ fields: { deliveryTag } } as ConsumeMessage, isMultiple));
   }
 
   /** Copies first, confirmed; then the originals go. */

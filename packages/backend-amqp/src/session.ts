@@ -123,6 +123,10 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     return this.#host.clock.nowMs();
   }
 
+  monotonicMs(): number {
+    return this.#host.clock.monotonicMs();
+  }
+
   nextConsumerTag(group: string): string {
     return `${this.#host.clientName}/${group}/${++this.#consumers}`;
   }

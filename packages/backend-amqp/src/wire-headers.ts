@@ -5,13 +5,13 @@
 import { noHeaders } from "@halyard/core/spi";
 
 /** Before names that the broker writes itself, or that JavaScript takes for something else. */
-const escape = "halyard-header-";
+const escapePrefix = "halyard-header-";
 
 /** Written by the broker when it delivers, dead-letters or routes a message; `cc` is `CC` in lower case, and no header of ours. */
 const brokers = /^(x-(delivery-count|acquired-count|death|first-death-.*|last-death-.*|stream-.*|opt-.*|original-.*)|timestamp_in_ms|__proto__)$/;
 
 export function writtenName(name: string): string {
-  return mayMeet(name) && brokers.test(name) ? escape + name : name;
+  return mayMeet(name) && brokers.test(name) ? escapePrefix + name : name;
 }
 
 /** Whether the name may be one of the broker's: most begin with something else, and the expression costs more than this. */
@@ -39,7 +39,7 @@ export function readHeaders(raw: Readonly<Record<string, unknown>>, isOwn: (name
   let bytes = 0;
   for (const written of Object.keys(raw)) {
     if (isOwn(written)) continue;
-    const name = written.startsWith(escape) ? written.slice(escape.length) : written.toLowerCase();
+    const name = written.startsWith(escapePrefix) ? written.slice(escapePrefix.length) : written.toLowerCase();
     const value = asText(raw[written]);
     if (value === undefined || !nameForm.test(name)) continue;
     bytes += name.length + Buffer.byteLength(value);
