@@ -180,8 +180,15 @@ export class BrokerWorld {
    * no answer came. (Of a consumer's process that dies, what it held is counted by itself.)
    */
   async strike<Result>(act: () => Result, { sparesConsumers = false } = {}): Promise<Awaited<Result>> {
-    this.#duplicatesMax += (sparesConsumers ? 0 : this.#inFlightMax) + this.#open;
+    this.#duplicatesMax += (sparesConsumers ? 0 : this.#inFlightMax) + this.#open + this.#ackedWithin(this.subject.ackLossMs ?? 0);
     return await act();
+  }
+
+  /** Messages whose ack the broker may not have written down yet. */
+  #ackedWithin(durationMs: number): number {
+    if (durationMs === 0) return 0;
+    const sinceMs = Date.now() - durationMs;
+    return this.books.entries().filter(({ fact, timeMs }) => fact === "acked" && timeMs >= sinceMs).length;
   }
 
   /** A message that is published now is accepted and handled. */

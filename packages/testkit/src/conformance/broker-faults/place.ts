@@ -27,6 +27,11 @@ export interface BrokerUnderTest<Kind extends Broker = Broker> {
   destroyGroup?(place: BrokerPlace<Kind>, group: string): Promise<void>;
   /** Removes what a namespace left on the broker. Not needed for a broker that the suite started. */
   sweep?(place: BrokerPlace<Kind>): Promise<void>;
+  /**
+   * How long the broker keeps acks in memory before it writes them down, milliseconds: when it is killed, what was acked within that time may come again.
+   * Default 0: it writes an ack down before the message can be gone.
+   */
+  readonly ackLossMs?: number;
   /** Added to the options of every bus; what cannot be said in JSON does not reach the processes. */
   readonly busOptions?: Partial<Omit<BusOptions<UntypedTopics>, "backend" | "namespace" | "topics">>;
 }
