@@ -1,0 +1,62 @@
+/** Masters that die, and the next one that takes over. */
+import { createBus } from "@halyard/core";
+import type { Backend } from "@halyard/core/spi";
+import { type Broker, startRedisCluster, startRedisSentinel } from "@halyard/testkit/brokers";
+import { Redis } from "ioredis";
+import { expect, it } from "vitest";
+import { redisStreams } from "../src/index.ts";
+import { until } from "./redis-fixture.ts";
+
+const impatient = { leaseMs: 2_000, commandTimeoutMs: 1_000, blockMs: 500 } as const;
+const addressesOf = (nodes: readonly Broker[]) => nodes.map(({ host, port }) => ({ host, port }));
+
+async function survives(backend: Backend, namespace: string, killMaster: () => Promise<void>): Promise<void> {
+  const bus = await createBus({ backend, namespace, limits: { publishTimeoutMs: 40_000 } });
+  const handled = new Set<unknown>();
+  const live = new Set<unknown>();
+  await bus.subscribe("a.#", { group: "g", concurrency: 10, retry: { delayMs: 50 } }, ({ payload }, { attempt }) => {
+    if (attempt === 1 && Number(payload) % 10 === 0) throw new Error("once");
+    handled.add(payload);
+  });
+  await bus.subscribe("a.#", {}, ({ payload }) => void live.add(payload));
+  for (let index = 0; index < 50; index++) await bus.publish("a.b", index);
+  await until(() => live.size === 50, "live copies arrive before");
+  const publishing = (async () => {
+    for (let index = 50; index < 250; index++) await bus.publish("a.b", index);
+  })();
+  publishing.catch(() => undefined); // awaited below
+  await killMaster();
+  await publishing;
+  await until(() => handled.size === 250, `all are handled; ${handled.size} were`, 40_000);
+  const before = live.size;
+  await until(async () => {
+    await bus.publish("a.c", `later-${before}`);
+    return live.has(`later-${before}`);
+  }, "live copies arrive again");
+  await bus.close();
+}
+
+it("goes on with the next master that the sentinels name", { timeout: 120_000 }, async () => {
+  await using cluster = await startRedisSentinel({ minReplicasToWrite: 1 });
+  const backend = redisStreams({ ...impatient, sentinels: addressesOf(cluster.sentinels), name: cluster.name, confirm: "replicated" });
+  await survives(backend, "sentinel", async () => (await cluster.master()).kill());
+});
+
+it("follows its slot through a cluster, also from a client that was handed in", { timeout: 120_000 }, async () => {
+  await using cluster = await startRedisCluster();
+  const seeds = addressesOf(cluster.nodes);
+  // Whatever node a URL names, the namespace's own is found.
+  for (const { port } of seeds.slice(0, 3)) {
+    const bus = await createBus({ backend: redisStreams({ ...impatient, port }), namespace: "any-node" });
+    await bus.publish("a.b", 1);
+    await bus.close();
+  }
+  const given = new Redis.Cluster([...seeds]);
+  given.on("error", () => undefined);
+  await until(() => given.status === "ready", "the client is ready");
+  const backend = redisStreams({ ...impatient, client: given });
+  expect(backend.name).toBe("redis-streams");
+  await survives(backend, "cluster", async () => (await cluster.masterOf("{cluster}:")).kill());
+  expect(given.status).toBe("ready");
+  given.disconnect();
+});
