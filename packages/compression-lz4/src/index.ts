@@ -1,3 +1,2 @@
 /** The public surface of `@halyard/compression-lz4`. */
-
-export {};
+export { lz4 } from "./compressor.ts";
