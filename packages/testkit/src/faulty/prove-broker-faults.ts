@@ -11,7 +11,7 @@ import { faultyOnBrokers } from "./on-brokers.ts";
 
 const startMsMax = 120_000;
 /** Of one case: what takes longer has failed, so it must be well above what the good backend takes. */
-const deadlineMs = 18_000;
+const deadlineMs = 15_000;
 
 /**
  * Declares the proof as vitest tests, on a broker that starts quickly. The unbroken twin is the same backend under `describeBrokerFaults`.
