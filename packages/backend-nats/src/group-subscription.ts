@@ -161,7 +161,7 @@ export class GroupSubscription implements BackendSubscription {
           statuses[index] = "failed";
         }
       }
-      this.#feedSoon();
+      this.#ask(); // now, so that it leaves in one write with the acks
       // The round trip tells that the server has read what was settled: `done` is no guess.
       await connection.flush();
     } catch (thrown) {
