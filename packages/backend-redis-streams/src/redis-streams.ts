@@ -79,7 +79,7 @@ function assertFit({ version, isMaster }: ServerFacts, where: string): void {
   if (!isMaster) throw new HalyardError("CONNECT_FAILED", `Redis at ${where} is a replica: connect to its master, or give the sentinels.`);
 }
 
-function capabilitiesOf({ dedupMs }: Settings, { hasAppendOnlyFile }: ServerFacts): Capabilities {
+function capabilitiesOf({ dedupMs, history }: Settings, { hasAppendOnlyFile }: ServerFacts): Capabilities {
   return {
     durable: hasAppendOnlyFile,
     dedupMs,
@@ -91,7 +91,7 @@ function capabilitiesOf({ dedupMs }: Settings, { hasAppendOnlyFile }: ServerFact
     delayLateness: { ratio: 0, floorMs: 250 },
     countsDeliveries: true,
     handlerMsMax: undefined,
-    startsAt: { earliest: false, time: false },
+    startsAt: { earliest: history !== undefined, time: history !== undefined },
     bodyBytesMax,
     carriesValues: false,
     persistentByMessage: false,

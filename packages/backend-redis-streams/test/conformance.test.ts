@@ -1,4 +1,7 @@
 import { describeBackend } from "@halyard/testkit";
 import { served } from "./served.ts";
 
-describeBackend("redis-streams", served().options);
+// Without history all else is the same; that it is refused then is asked below.
+describeBackend("redis-streams", served({ history: {} }).options);
+
+describeBackend("redis-streams without history", { ...served().options, only: [21] });

@@ -1,5 +1,6 @@
 /** Groups come, change and go. */
 import type { Names } from "../keys.ts";
+import { matching } from "./matching.ts";
 import { prelude, type Script, scriptOf } from "./script.ts";
 
 /** How long the members of a removed group can learn that it was removed, and not lost. */
@@ -10,13 +11,14 @@ const tombstoneMs = 86_400_000;
  * The consumer group begins at 0: what was published between a deletion and now is handed over.
  *
  * ARGV: group, generation for a new one, patterns to add, patterns to drop (with spaces between), epoch that the caller knows (empty: none), idle
- * expiry (empty: no change), where a new group starts in the history: `new`, or milliseconds since 1970.
+ * expiry (empty: no change), where a new group starts in the history: `new`, or milliseconds since 1970. What it starts with is copied in the same step,
+ * in order, so that nothing published meanwhile comes twice or not at all.
  * Returns the epoch and 1 where something had to be made again, or `removed`.
  */
 export const defineScript = (names: Names): Script =>
   scriptOf(
     "define",
-    `${prelude(names)}
+    `${prelude(names)}${matching}
 local group, generation, epochKnown = ARGV[1], ARGV[2], ARGV[5]
 -- A harmless write first: members must be able to come back although memory is full.
 redis.call('HDEL', p .. 'idle', '')
@@ -47,6 +49,21 @@ local stream = streamOf(group)
 local made = redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
 local isMade = made.ok ~= nil
 if not isMade and not string.find(made.err, 'BUSYGROUP') then return redis.error_reply(made.err) end
+if not patterns and ARGV[7] ~= 'new' then
+  local startMs, found = ARGV[7], {}
+  for _, topic in ipairs(redis.call('SMEMBERS', p .. 'topics')) do
+    local words, isWanted = wordsOf(topic), false
+    for _, pattern in ipairs(list) do isWanted = isWanted or matches(pattern, topic, words) end
+    if isWanted then
+      for _, entry in ipairs(redis.call('XRANGE', topicOf(topic), startMs, '+')) do
+        local ms, number = string.match(entry[1], '(%d+)-(%d+)')
+        found[#found + 1] = { tonumber(ms), tonumber(number), entry[2] }
+      end
+    end
+  end
+  table.sort(found, function(a, b) if a[1] == b[1] then return a[2] < b[2] end return a[1] < b[1] end)
+  for _, entry in ipairs(found) do redis.call('XADD', stream, '*', unpack(entry[3])) end
+end
 local isLost = isMade and patterns ~= false or epochKnown ~= '' and not epoch
 if not epoch or isMade then
   epoch = generation .. ':0'

@@ -12,6 +12,7 @@
  * 0 accepted (position), 1 duplicate, 2 id reused, 3 group full (its name), 4 too many ids.
  */
 import type { Names } from "../keys.ts";
+import { matching } from "./matching.ts";
 import { prelude, type Script, scriptOf } from "./script.ts";
 
 /** Topics whose groups are remembered. Beyond it the cache starts anew. */
@@ -20,7 +21,7 @@ const routesMax = 10_000;
 export const publishScript = (names: Names): Script =>
   scriptOf(
     "publish",
-    `${prelude(names)}
+    `${prelude(names)}${matching}
 local batch = cmsgpack.unpack(ARGV[1])
 local isFirst = ARGV[2] == '1'
 local window = tonumber(ARGV[3])
@@ -29,28 +30,6 @@ local lengthMax = tonumber(ARGV[5])
 local wantsPositions = ARGV[6] == '1'
 local historyMax = tonumber(ARGV[7])
 local historyAge = tonumber(ARGV[8])
-
-local function wordsOf(text)
-  local words = {}
-  for word in string.gmatch(text, '[^.]+') do words[#words + 1] = word end
-  return words
-end
-
--- One row of dynamic programming: row[i] says that the first i topic words match the pattern words so far.
-local function matches(pattern, topicText, topic)
-  if pattern == '#' or pattern == topicText then return true end
-  if not string.find(pattern, '[*#]') then return false end
-  local row = { [0] = true }
-  for word in string.gmatch(pattern, '[^.]+') do
-    if word == '#' then
-      for i = 1, #topic do row[i] = row[i] or row[i - 1] end
-    else
-      for i = #topic, 1, -1 do row[i] = row[i - 1] and (word == '*' or word == topic[i]) end
-      row[0] = false
-    end
-  end
-  return row[#topic]
-end
 
 local registry
 local function find(topic)
