@@ -26,6 +26,8 @@ export interface AmqpNames {
   readonly turn: (namespace: string, group: string) => string;
   /** Queue that is held while somebody walks the dead letters of a group. Default `{namespace}.walk.{group}`. */
   readonly walk: (namespace: string, group: string) => string;
+  /** Queue whose one message says how many letters such a walk holds. Default `{namespace}.held.{group}`. */
+  readonly held: (namespace: string, group: string) => string;
   /** Queue that says for a minute that a group was removed on purpose. Default `{namespace}.removed.{group}`. */
   readonly removed: (namespace: string, group: string) => string;
   /** Stream of all published messages, with `history` only. Default `{namespace}.history`. */
@@ -43,6 +45,7 @@ export const namesDefault: AmqpNames = {
   live: (namespace, unique) => `${namespace}.live.${unique}`,
   turn: (namespace, group) => `${namespace}.turn.${group}`,
   walk: (namespace, group) => `${namespace}.walk.${group}`,
+  held: (namespace, group) => `${namespace}.held.${group}`,
   removed: (namespace, group) => `${namespace}.removed.${group}`,
   history: (namespace) => `${namespace}.history`,
 };
@@ -60,6 +63,7 @@ export interface NamespaceNames {
   live(unique: string): string;
   turn(group: string): string;
   walk(group: string): string;
+  held(group: string): string;
   removed(group: string): string;
 }
 
@@ -77,6 +81,7 @@ export function namesOf(names: AmqpNames, namespace: string): NamespaceNames {
     live: (unique) => checked("live", names.live(namespace, unique)),
     turn: (group) => checked("turn", names.turn(namespace, group)),
     walk: (group) => checked("walk", names.walk(namespace, group)),
+    held: (group) => checked("held", names.held(namespace, group)),
     removed: (group) => checked("removed", names.removed(namespace, group)),
   };
 }

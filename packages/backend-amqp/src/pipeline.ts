@@ -24,17 +24,22 @@ export class Pipeline {
     this.#clock = clock;
   }
 
-  send(run: (raw: Channel) => void): void {
+  /** False: the channel is over. */
+  send(run: (raw: Channel) => void): boolean {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lastMs > pauseMs) this.#sent = 0;
     this.#sent++;
     this.#lastMs = nowMs;
-    this.#channel.send(run);
+    return this.#channel.send(run);
   }
 
-  /** What `get` may hand over goes back with the channel. */
-  async flush(): Promise<void> {
-    if (this.#sent <= burstMax || !this.#channel.isOpen || this.#clock.monotonicMs() - this.#lastMs > pauseMs) return;
-    await this.#channel.call(`Looking into the queue ${this.#queue}`, (raw) => raw.get(this.#queue)).catch(() => undefined); // then the channel is over, and what it held comes back
+  /** Returns how many messages the asking has taken (0 or 1): they go back with the channel. */
+  async flush(): Promise<number> {
+    if (this.#sent <= burstMax || !this.#channel.isOpen || this.#clock.monotonicMs() - this.#lastMs > pauseMs) return 0;
+    try {
+      return (await this.#channel.call(`Looking into the queue ${this.#queue}`, (raw) => raw.get(this.#queue))) === false ? 0 : 1;
+    } catch {
+      return 0; // the channel is over, and what was not settled comes back
+    }
   }
 }

@@ -85,6 +85,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     this.#storing = new Storing({ ...shared, clock, random: host.random, isBlocked: () => this.#blocked !== undefined });
     this.deadLetters = new DeadLetterQueues({
       channels: this.#channels,
+      pool,
       declare: this.#declare,
       names: this.#names,
       publisher: this.#publisher,

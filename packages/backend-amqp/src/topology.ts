@@ -1,5 +1,4 @@
 /** What is declared on the broker, with which arguments and why. Pure: who declares it is `declare.ts`. */
-import { classesMax } from "./delay-classes.ts";
 import type { QueueSettings } from "./options.ts";
 
 /** Arguments of a queue, as the broker's own tools show them. */
@@ -48,6 +47,9 @@ export const goneArguments: QueueArguments = { "x-queue-type": "classic", "x-max
 /** Only one consumer of it is active, and whoever that is reads the group. */
 export const turnArguments: QueueArguments = { ...quorum, "x-single-active-consumer": true };
 
+/** Room for the newest note only. */
+export const heldArguments: QueueArguments = { "x-queue-type": "classic", "x-max-length": 1 };
+
 /** Long enough for members to ask why their consumer was cancelled, short enough to leave nothing behind. */
 const removedMarkMs = 60_000;
 export const removedArguments: QueueArguments = { "x-queue-type": "classic", "x-expires": removedMarkMs };
@@ -67,6 +69,3 @@ export const dueBinding = (group: string): string => `*.${group}`;
 
 /** A routing key that no wait queue is bound to: what is published with it is confirmed and stored nowhere. */
 export const pingKey = "ping";
-
-/** Groups may have any name, also one that looks like a class; both stand in places of their own. */
-export const waitQueuesMax: number = classesMax;

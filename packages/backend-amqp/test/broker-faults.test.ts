@@ -1,0 +1,15 @@
+import { describeBrokerFaults } from "@halyard/testkit";
+import { startRabbitmq } from "@halyard/testkit/brokers";
+import { amqp } from "../src/index.ts";
+import { manage } from "./rabbitmq.ts";
+
+describeBrokerFaults("amqp", {
+  start: () => startRabbitmq({ isOwned: true }),
+  create: ({ broker: { url } }) => amqp({ url, heartbeatMs: 1_000, connectionTimeoutMs: 5_000, requestTimeoutMs: 5_000 }),
+  processes: { module: new URL("./backend-module.mjs", import.meta.url) },
+  pressure: {
+    begin: ({ broker }) => broker.setMemoryAlarm(true),
+    end: ({ broker }) => broker.setMemoryAlarm(false),
+  },
+  destroyGroup: async ({ namespace, broker }, group) => void (await manage(broker, "DELETE", `queues/%2F/${namespace}.group.${group}`)),
+});
