@@ -2,7 +2,7 @@
  * The coordinator's side of the bus: it gives out work, looks on while it is done, and asks the broker, not its own memory, whether anything is left (quiet.ts).
  */
 import { join } from "node:path";
-import type { Backend, DeadLetter } from "@halyard/core";
+import { type Backend, type DeadLetter, isHalyardError } from "@halyard/core";
 import { joinBus } from "./join.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Progress } from "./progress.ts";
@@ -118,10 +118,15 @@ export class Coordinator {
     });
   }
 
-  /** Whether nothing is left to do, in any group. */
+  /** Whether nothing is left to do, in any group. A broker that is away for a moment cannot say so; it is asked again at the next look. */
   async isQuiet(): Promise<boolean> {
-    this.#deadLetters = await this.bus.deadLetters("analysts").count();
-    return this.#quiet.isQuiet();
+    try {
+      this.#deadLetters = await this.bus.deadLetters("analysts").count();
+      return await this.#quiet.isQuiet();
+    } catch (error) {
+      if (isHalyardError(error) && error.retryable) return false;
+      throw error;
+    }
   }
 
   async deadLetters(): Promise<readonly FailedLetter[]> {

@@ -17,6 +17,9 @@ export interface MemberPlan {
   readonly flakyPercent: number;
 }
 
+/** How long a broker is waited for that does not answer: somebody looks on. */
+const startTimeoutMs = 15_000;
+
 /** How long a member may take to finish what it has begun. */
 const closeTimeoutMs = 10_000;
 
@@ -29,7 +32,7 @@ export async function joinBus(name: string, ledgerPath: string, backend: Backend
     source: name,
     middleware: [ledger.middleware],
     retry: { delayMs: 100 },
-    limits: { closeTimeoutMs },
+    limits: { closeTimeoutMs, startTimeoutMs },
   });
   ledger.watch(bus);
   return { bus, ledger };
