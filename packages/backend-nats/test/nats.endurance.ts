@@ -17,7 +17,7 @@ describeEndurance("nats", {
         const cluster = await startNatsCluster();
         const servers = cluster.nodes.map(({ url }) => url);
         return {
-          create: () => nats({ servers, stream: { replicas: 3 }, ...impatient }),
+          create: () => nats({ servers, stream: { replicas: 3 }, ackWaitMs: 3_000 }),
           async killLeader(namespace) {
             const leader = await cluster.streamLeader(namespace);
             await leader.kill();

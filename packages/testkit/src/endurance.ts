@@ -65,7 +65,7 @@ function onBroker({ subject, report, name, start, cases, isRequired }: OnBroker)
         const facts = await learnFacts({ create: () => subject.create(place) });
         const reason = one.needs?.(facts.capabilities, subject);
         if (reason !== undefined) context.skip(reason);
-        await recorded({ report, title, isRequired }, (onEnd) => runBrokerCase(one, subject, place.broker, facts, { deadlineMs: caseMsMax, onEnd }));
+        await recorded({ report, title, isRequired }, (onEnd) => runBrokerCase(one, subject, place.broker, { deadlineMs: caseMsMax, onEnd }));
       });
     }
   });
@@ -80,6 +80,7 @@ function onCluster(cluster: ClusterUnderTest, report: EnduranceReport): void {
     };
     beforeAll(async () => {
       running = await cluster.start();
+      report.version ||= running.version;
     }, startMsMax);
     afterAll(() => running?.stop(), cleanupMs);
     const one = failoverCase(cluster.name, current);
@@ -87,9 +88,8 @@ function onCluster(cluster: ClusterUnderTest, report: EnduranceReport): void {
       // The cluster kills and starts its own nodes; to the case it is a broker that is not its to kill.
       const broker = externalBroker("redis", "cluster://127.0.0.1");
       const subject: BrokerUnderTest = { start: async () => broker, create: ({ namespace }) => current().create(namespace) };
-      const facts = await learnFacts({ create: ({ namespace }) => current().create(namespace) });
       await recorded({ report, title: one.title, isRequired: cluster.reportedBecause === undefined }, (onEnd) =>
-        runBrokerCase(one, subject, broker, facts, { deadlineMs: caseMsMax, onEnd }),
+        runBrokerCase(one, subject, broker, { deadlineMs: caseMsMax, onEnd }),
       );
     });
   });
@@ -101,7 +101,7 @@ interface Recorded {
   readonly isRequired: boolean;
 }
 
-type OnEnd = NonNullable<NonNullable<Parameters<typeof runBrokerCase>[4]>["onEnd"]>;
+type OnEnd = NonNullable<NonNullable<Parameters<typeof runBrokerCase>[3]>["onEnd"]>;
 
 async function recorded({ report, title, isRequired }: Recorded, run: (onEnd: OnEnd) => Promise<void>): Promise<void> {
   const startMs = performance.now();

@@ -52,7 +52,7 @@ export function describeBrokerFaults<Kind extends Broker>(name: string, options:
         if (broker === undefined || facts === undefined) throw new Error("the broker could not be connected to");
         const reason = broker.isOwned ? one.needs?.(facts.capabilities, subject) : "the broker was running before, and is not ours to kill";
         if (reason !== undefined) context.skip(reason);
-        await runBrokerCase(one, subject, broker, facts, { onEnd: (balances) => results.push({ title, balances }) });
+        await runBrokerCase(one, subject, broker, { onEnd: (balances) => results.push({ title, balances }) });
       });
     }
   });

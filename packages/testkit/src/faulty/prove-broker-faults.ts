@@ -46,7 +46,7 @@ async function firstFailure(subject: BrokerUnderTest, broker: Broker, facts: Fac
   for (const one of brokerCases) {
     if (one.promise !== faulty.promise || one.needs?.(facts.capabilities, subject) !== undefined) continue;
     try {
-      await runBrokerCase(one, subject, broker, facts, { deadlineMs, faulty });
+      await runBrokerCase(one, subject, broker, { deadlineMs, faulty });
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }

@@ -11,7 +11,7 @@ import {
   type PublishOptions,
   type UntypedTopics,
 } from "@halyard/core";
-import type { Backend, Capabilities } from "@halyard/core/spi";
+import type { Backend } from "@halyard/core/spi";
 import type { Broker } from "../../brokers/broker.ts";
 import type { FaultyBackend } from "../../faulty/faulty-backend.ts";
 import { type Worker, type WorkerPool, workerPool } from "../../workers.ts";
@@ -25,7 +25,6 @@ import type { WorkerOrders, WorkerWord } from "./worker-orders.ts";
 
 export interface BrokerWorldOptions {
   readonly namespace: string;
-  readonly capabilities: Capabilities;
   /** For the ledger; deleted by `end`. */
   readonly directory: string;
   /** Of `until`, milliseconds. */
@@ -51,7 +50,6 @@ const closeTimeoutMs = 2_000;
 
 export class BrokerWorld {
   readonly namespace: string;
-  readonly capabilities: Capabilities;
   readonly broker: Broker;
   readonly subject: BrokerUnderTest;
   readonly directory: string;
@@ -76,7 +74,6 @@ export class BrokerWorld {
     this.subject = subject;
     this.broker = broker;
     this.namespace = options.namespace;
-    this.capabilities = options.capabilities;
     this.directory = options.directory;
     this.deadlineMs = options.deadlineMs;
     this.#faulty = options.faulty;
@@ -180,7 +177,7 @@ export class BrokerWorld {
    * no answer came. (Of a consumer's process that dies, what it held is counted by itself.)
    */
   async strike<Result>(act: () => Result, { sparesConsumers = false } = {}): Promise<Awaited<Result>> {
-    this.#duplicatesMax += (sparesConsumers ? 0 : this.#inFlightMax) + this.#open + this.#ackedWithin(this.subject.ackLossMs ?? 0);
+    this.#duplicatesMax += this.#open + (sparesConsumers ? 0 : this.#inFlightMax + this.#ackedWithin(this.subject.ackLossMs ?? 0));
     return await act();
   }
 

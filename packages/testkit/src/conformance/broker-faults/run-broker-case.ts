@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Broker } from "../../brokers/broker.ts";
 import type { FaultyBackend } from "../../faulty/faulty-backend.ts";
 import { pause } from "../recorder.ts";
-import { type Facts, freshNamespace } from "../run-case.ts";
+import { freshNamespace } from "../run-case.ts";
 import type { BrokerCase } from "./broker-case.ts";
 import { BrokerWorld } from "./broker-world.ts";
 import type { BrokerUnderTest } from "./place.ts";
@@ -29,12 +29,10 @@ export async function runBrokerCase(
   one: BrokerCase,
   subject: BrokerUnderTest,
   broker: Broker,
-  facts: Pick<Facts, "capabilities">,
   { deadlineMs = brokerCaseDeadlineMs, faulty, onEnd }: BrokerRunOptions = {},
 ): Promise<void> {
   const world = new BrokerWorld(subject, broker, {
     namespace: freshNamespace(),
-    capabilities: facts.capabilities,
     directory: mkdtempSync(join(tmpdir(), "halyard-ledger-")),
     deadlineMs: Math.min(untilDeadlineMs, deadlineMs / 3),
     faulty,
