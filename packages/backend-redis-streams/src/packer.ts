@@ -6,6 +6,7 @@
 
 const array32 = 0xdd;
 const string32 = 0xdb;
+const number32 = 0xce;
 const headBytes = 5;
 const bytesMin = 16 * 1024;
 /** UTF-8 needs at most three bytes for one UTF-16 unit. */
@@ -60,6 +61,16 @@ export class Packer {
 
   endArray(start: number, length: number): void {
     this.#bytes.writeUInt32BE(length, start - 4);
+  }
+
+  /** Begins a number that is not known yet. Returns what `endNumber` wants. */
+  beginNumber(): number {
+    this.#head(number32, 0);
+    return this.#end;
+  }
+
+  endNumber(start: number, value: number): void {
+    this.#bytes.writeUInt32BE(value, start - 4);
   }
 
   /** All that was written, and begins anew. */

@@ -5,7 +5,7 @@ import type { Argument, Commands } from "./commands.ts";
 import type { Settings } from "./options.ts";
 import { Packer } from "./packer.ts";
 import type { Script, Scripts } from "./scripts/index.ts";
-import { packMessage } from "./wire.ts";
+import { packFields, packMessage } from "./wire.ts";
 
 /** Lua hands at most 8,000 values to one command, and a message needs two to be remembered. */
 const callMessagesMax = 2_000;
@@ -63,15 +63,16 @@ export class Publisher {
   async #toTopics(messages: readonly WireMessage[], { isFirstSend, positions }: PublishRequest): Promise<Statuses> {
     const { dedupMs, dedupIdsMax, groupMessagesMax, history } = this.#settings;
     const packer = this.#packer;
-    packer.array(messages.length * 4);
+    const batch = packer.beginArray();
+    let values = 0;
     for (const message of messages) {
-      packer.text(message.topic);
-      packer.text(message.id);
+      const count = packer.beginNumber();
       packer.text(dedupMs === 0 ? "" : fingerprintOf(message.body));
-      const start = packer.beginNested();
-      packMessage(packer, message);
-      packer.endNested(start);
+      const own = packFields(packer, message);
+      packer.endNumber(count, own);
+      values += own + 2;
     }
+    packer.endArray(batch, values);
     const reply = await this.#send(this.#scripts.publish, [
       packer.take(),
       isFirstSend === true ? "1" : "0",

@@ -38,9 +38,14 @@ const plainHeadersMax = 2_000;
 const packed = Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, packedText(text)])) as Record<keyof typeof fields, Uint8Array>;
 const packedJsonType = packedText(contentTypeDefault);
 
-/** Appends the entry's fields: one array, name and value in turn. */
+/** Appends the entry's fields as one array. */
 export function packMessage(packer: Packer, message: WireMessage): void {
   const start = packer.beginArray();
+  packer.endArray(start, packFields(packer, message));
+}
+
+/** Appends the entry's fields, name and value in turn: body, id and topic first, where the publish script looks for them. Returns how many values. */
+export function packFields(packer: Packer, message: WireMessage): number {
   let count = 10;
   packer.raw(packed.body);
   packer.bytes(message.body);
@@ -71,7 +76,7 @@ export function packMessage(packer: Packer, message: WireMessage): void {
   add(packed.correlationId, message.correlationId);
   add(packed.replyTo, message.replyTo);
   if (message.headers !== noHeaders) count += packHeaders(packer, message.headers);
-  packer.endArray(start, count);
+  return count;
 }
 
 function packHeaders(packer: Packer, headers: Readonly<Record<string, string>>): number {

@@ -6,8 +6,9 @@
  * Ids are remembered as fields of a few hashes, one for each quarter of the window: one command for a whole batch, where a key for each id costs as
  * much as storing the message. An old hash goes as a whole.
  *
- * ARGV: batch (topic, id, fingerprint of the body, fields), first send?, dedup window, ids at most, group's messages at most, positions wanted?,
- * history's messages of a topic at most (0: none), history's age at most.
+ * ARGV: batch (of each message the number of its values, the fingerprint of its body, and names and values of its fields, of which the first are body,
+ * id and topic), first send?, dedup window, ids at most, group's messages at most, positions wanted?, history's messages of a topic at most (0: none),
+ * history's age at most.
  * Returns 1 where all were accepted and nothing else is to tell, otherwise status and detail of each message in turn:
  * 0 accepted (position), 1 duplicate, 2 id reused, 3 group full (its name), 4 too many ids.
  */
@@ -23,6 +24,8 @@ export const publishScript = (names: Names): Script =>
     "publish",
     `${prelude(names)}${matching}
 local batch = cmsgpack.unpack(ARGV[1])
+-- How far behind its beginning a message has them.
+local ID, TOPIC = 5, 7
 local isFirst = ARGV[2] == '1'
 local window = tonumber(ARGV[3])
 local idsMax = tonumber(ARGV[4])
@@ -60,13 +63,17 @@ local function groupOf(name)
   return group
 end
 
-local topics, routes = {}, {}
-for i = 1, #batch, 4 do
-  local topic = batch[i]
+-- Where each message begins. Its fields lie in the batch itself: a slice of it becomes the command, with no table or string in between.
+local starts, topics, routes = {}, {}, {}
+local at, size = 1, #batch
+while at <= size do
+  starts[#starts + 1] = at
+  local topic = batch[at + TOPIC]
   if not routes[topic] then
     routes[topic] = {}
     topics[#topics + 1] = topic
   end
+  at = at + 2 + batch[at]
 end
 local cached = redis.call('HMGET', p .. 'routes', unpack(topics))
 for i = 1, #topics do
@@ -82,12 +89,12 @@ local slice = math.floor(window / 4)
 local bucket = window > 0 and math.floor(now / slice) or 0
 local function bucketOf(number) return string.format('%sids:%.0f', p, number) end
 local hasRoom = true
-local seen, known, fresh = {}, {}, {}
+local known, fresh, remembered = {}, {}, 0
 if window > 0 then
   hasRoom = redis.call('HLEN', bucketOf(bucket)) < idsMax / 4
   if not isFirst then
     local asked = {}
-    for i = 1, #batch, 4 do asked[#asked + 1] = batch[i] .. ' ' .. batch[i + 1] end
+    for i = 1, #starts do asked[i] = batch[starts[i] + TOPIC] .. ' ' .. batch[starts[i] + ID] end
     for back = 0, 4 do
       local found = redis.call('HMGET', bucketOf(bucket - back), unpack(asked))
       for i = 1, #asked do if found[i] then known[asked[i]] = found[i] end end
@@ -102,53 +109,57 @@ if historyMax > 0 then
   lastMs, lastSeq = tonumber(lastMs), tonumber(lastSeq)
 end
 local stored = {}
-local function remember(topic, values)
+local function remember(topic, from, to)
   if now > lastMs then lastMs, lastSeq = now, 0 else lastSeq = lastSeq + 1 end
   local id = string.format('%.0f-%.0f', lastMs, lastSeq)
-  redis.call('XADD', topicOf(topic), 'MAXLEN', '~', historyMax, id, unpack(values))
+  redis.call('XADD', topicOf(topic), 'MAXLEN', '~', historyMax, id, unpack(batch, from, to))
   stored[topic] = true
   return id
 end
 
-local results, isPlain, full = {}, not wantsPositions, nil
-for i = 1, #batch, 4 do
-  local topic, id, print = batch[i], batch[i + 1], batch[i + 2]
+local statuses, details, isPlain, full = {}, {}, not wantsPositions, nil
+for i = 1, #starts do
+  local start = starts[i]
+  local topic, print = batch[start + TOPIC], batch[start + 1]
+  local from, to = start + 2, start + 1 + batch[start]
   local route = routes[topic]
-  local field = topic .. ' ' .. id
-  local status, detail = 0, ''
+  local status, field = 0, nil
+  if window > 0 then field = topic .. ' ' .. batch[start + ID] end
   if not isFirst and known[field] then
     status = known[field] == print and 1 or 2
   elseif full then
-    status, detail = 3, full
+    status = 3
   elseif not hasRoom then
     status = 4
   else
     for g = 1, #route do if route[g].length >= lengthMax then full = route[g].name end end
-    if full then status, detail = 3, full end
+    if full then status = 3 end
   end
   if status == 0 then
-    local values = cmsgpack.unpack(batch[i + 3])
     for g = 1, #route do
       local group = route[g]
-      redis.call('XADD', group.stream, '*', unpack(values))
+      redis.call('XADD', group.stream, '*', unpack(batch, from, to))
       group.length = group.length + 1
     end
-    if historyMax > 0 then detail = remember(topic, values) end
-    for c = 1, #route.channels do redis.call('PUBLISH', route.channels[c], batch[i + 3]) end
-    if window > 0 then
-      fresh[#fresh + 1] = field
-      fresh[#fresh + 1] = print
-      known[field] = print
+    if historyMax > 0 then details[i] = remember(topic, from, to) end
+    if #route.channels > 0 then
+      local copy = cmsgpack.pack({ unpack(batch, from, to) })
+      for c = 1, #route.channels do redis.call('PUBLISH', route.channels[c], copy) end
+    end
+    if field then
+      fresh[remembered + 1], fresh[remembered + 2] = field, print
+      remembered = remembered + 2
+      if not isFirst then known[field] = print end
     end
   else
     isPlain = false
+    statuses[i] = status
+    details[i] = full
   end
-  results[#results + 1] = status
-  results[#results + 1] = detail
 end
 
 -- Remembered last: what was not stored must not count as seen.
-if #fresh > 0 then
+if remembered > 0 then
   redis.call('HSET', bucketOf(bucket), unpack(fresh))
   redis.call('PEXPIRE', bucketOf(bucket), window + 2 * slice)
 end
@@ -159,6 +170,12 @@ if next(stored) then
     redis.call('XTRIM', topicOf(topic), 'MINID', '~', string.format('%.0f', now - historyAge))
   end
 end
-return isPlain and 1 or results
+if isPlain then return 1 end
+local results = {}
+for i = 1, #starts do
+  results[i * 2 - 1] = statuses[i] or 0
+  results[i * 2] = details[i] or ''
+end
+return results
 `,
   );
