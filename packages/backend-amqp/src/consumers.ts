@@ -1,8 +1,9 @@
 /**
  * Credit that can change, made of prefetches that cannot: RabbitMQ fixes the prefetch of a consumer when it begins, and quorum queues refuse one for
  * the whole channel. So a subscription is several consumers on one channel whose prefetches add up to the credit: more credit is one more consumer,
- * less credit cancels all of them, and what they still hold counts against the credit until it is settled. Order is kept, since the queue hands
- * out one message after the other and all consumers share the channel (measured on quorum and classic queues under load).
+ * less credit cancels all of them, and what they still hold counts against the credit until it is settled. Adding keeps the order, since the queue hands
+ * out one message after the other and all consumers share the channel (measured on quorum and classic queues under load). Cancelling does not quite: what
+ * is on its way to a cancelled consumer goes back to the queue and comes again. Core takes credit away only from members that pause or meet a suspect.
  *
  * Roads not taken: cancelling and consuming anew with every change leaves what is held outside the new prefetch; one consumer with the largest
  * prefetch would have a hundred messages counted against when a poison message kills its process.

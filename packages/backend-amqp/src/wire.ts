@@ -59,7 +59,7 @@ export function toOptions(message: WireMessage, { saysPriority }: WriteOptions, 
 
 function toHeaders(message: WireMessage, id: string, extra: Extra | undefined): Record<string, string | number> | undefined {
   const { headers, timeMs, attempt, key, expiresAtMs, notBeforeMs } = message;
-  const needsTime = timeOfId(id) !== timeMs && !(timeMs >= 0 && timeMs % 1_000 === 0);
+  const needsTime = !isToldBy(id, timeMs);
   const isBare = headers === noHeaders && extra === undefined && attempt === 1 && key === undefined && expiresAtMs === undefined && notBeforeMs === undefined;
   if (isBare && !needsTime) return undefined;
   // No prototype: a header may have any name, `__proto__` too.
@@ -110,11 +110,11 @@ export function dueMsOf({ properties: { headers } }: Message): number | undefine
   return headers === undefined ? undefined : numberOf(headerOf(headers, names.due));
 }
 
-/** Earlier hand-overs of this copy; quorum queues count them. */
-export function deliveriesBefore({ properties: { headers } }: Message): number {
-  if (headers === undefined) return 0;
+/** Earlier hand-overs of this copy; quorum queues count them. The sender may have written a count of its own, which stands beside the broker's. */
+export function deliveriesBefore({ fields: { redelivered }, properties: { headers } }: Message): number {
+  if (headers === undefined || !redelivered) return 0;
   const count = headers["x-delivery-count"] as unknown;
-  return typeof count === "number" && count > 0 ? Math.floor(count) : 0;
+  return typeof count === "number" && Number.isFinite(count) && count > 0 ? Math.floor(count) : 0;
 }
 
 const own: ReadonlySet<string> = new Set(Object.values(names));
@@ -134,7 +134,7 @@ const idForm = /^[A-Za-z0-9._:/-]{1,128}$/;
 function readId(properties: MessageProperties, routingKey: string, content: Buffer): string {
   const id: unknown = properties.messageId;
   if (typeof id === "string" && idForm.test(id)) return id;
-  const hash = createHash("sha256").update(`${String(id)} ${routingKey} ${String(properties.timestamp)} ${String(properties.correlationId)} `);
+  const hash = createHash("sha256").update(JSON.stringify([textOf(id), routingKey, numberOf(properties.timestamp), textOf(properties.correlationId)]));
   return `foreign-${hash.update(content).digest("base64url").slice(0, 22)}`;
 }
 
@@ -155,6 +155,14 @@ function readTime({ timestamp }: MessageProperties, inMs: unknown, id: string): 
   return ofId !== undefined && Math.floor(ofId / 1_000) === seconds ? ofId : seconds * 1_000;
 }
 
+/** Whether the id and the `timestamp` alone tell this time: see `readTime`. */
+function isToldBy(id: string, timeMs: number): boolean {
+  const ofId = timeOfId(id);
+  if (ofId === timeMs) return true;
+  const isWhole = timeMs >= 0 && timeMs % 1_000 === 0 && timeMs / 1_000 <= secondsMax;
+  return isWhole && (ofId === undefined || Math.floor(ofId / 1_000) !== timeMs / 1_000);
+}
+
 let lastPrefix = "";
 let lastMs = 0;
 
@@ -171,7 +179,7 @@ export function timeOfId(id: string): number | undefined {
 }
 
 function readPriority(value: unknown): number {
-  return typeof value === "number" ? Math.min(9, Math.max(0, Math.floor(value))) : priorityDefault;
+  return typeof value === "number" && Number.isFinite(value) ? Math.min(9, Math.max(0, Math.floor(value))) : priorityDefault;
 }
 
 function textOf(value: unknown): string | undefined {
