@@ -93,6 +93,15 @@ export function dropPatterns(record: GroupRecord, drop: readonly string[], lastS
   return { ...record, patterns };
 }
 
+/** For a stream that was made again: it counts from one, so everything in it is newer than what the record knows. The same record where nothing is ahead. */
+export function rewound(record: GroupRecord, lastSequence: number): GroupRecord {
+  const isAhead =
+    [...record.patterns, ...record.sources].some(({ since }) => since > lastSequence) || record.patterns.some(({ until = 0 }) => until > lastSequence);
+  if (!isAhead) return record;
+  const patterns = record.patterns.filter(({ until }) => until === undefined).map(({ text }) => ({ text, since: 0 }));
+  return { ...record, patterns, sources: record.sources.map((source) => ({ ...source, since: 0 })) };
+}
+
 /** Sources that no pattern needs: none that counts could match what they take, and no other source overlaps them. */
 export function idleSources(record: GroupRecord): readonly SourceEntry[] {
   const wanted = activePatterns(record).flatMap((text) => filtersOf(parsePattern(text)));

@@ -15,6 +15,7 @@ import {
   idleSources,
   parseRecord,
   patternsMax,
+  rewound,
   type SourceEntry,
 } from "./group-record.ts";
 import type { JetStreamApi } from "./jetstream-api.ts";
@@ -81,7 +82,7 @@ export class GroupStore {
     change: { readonly add: readonly TopicPattern[]; readonly drop: readonly TopicPattern[] },
     from: StartFrom,
   ): Promise<EnsuredGroup> {
-    const { api, topology, hasManyFilters, settings } = this.#parts;
+    const { topology, hasManyFilters, settings } = this.#parts;
     let isNew = false;
     const record = await this.#change(group, async (old) => {
       isNew = old === undefined || old.isRemoved === true;
@@ -100,8 +101,7 @@ export class GroupStore {
       return addPatterns(dropped, change.add, { hasManyFilters, lastSequence: last });
     });
     const ensured = await this.ensureConsumers(group, record, isNew ? from : "new");
-    await this.#removeIdle(group, record);
-    void api;
+    await this.#removeIdle(group, ensured.record);
     return isNew ? { ...ensured, remade: [] } : ensured;
   }
 
@@ -110,8 +110,10 @@ export class GroupStore {
     await this.#change(group, async (old) => old ?? record);
   }
 
-  async ensureConsumers(group: string, record: GroupRecord, from: StartFrom = "new"): Promise<EnsuredGroup> {
+  async ensureConsumers(group: string, known: GroupRecord, from: StartFrom = "new"): Promise<EnsuredGroup> {
     const { topology } = this.#parts;
+    const lastSequence = await this.#lastSequence(topology);
+    const record = rewound(known, lastSequence) === known ? known : await this.#change(group, async (old) => rewound(old ?? known, lastSequence));
     const remade: string[] = [];
     const ensure = async (stream: string, config: Partial<ConsumerConfig> & { durable_name: string }): Promise<ConsumerInfo> => {
       const found = await this.#parts.api.consumerInfo(stream, config.durable_name);

@@ -434,7 +434,12 @@ export class GroupSubscription implements BackendSubscription {
 
   #probe(): void {
     const free = this.#credit - this.#held.size;
-    if (free <= 0 || this.#isListening) return;
+    if (free <= 0) return;
+    if (this.#isListening) {
+      // A request that waited long enough, or whose consumer was made again, is asked anew.
+      for (const { source } of this.#feeds) if (source.outstanding === 0) source.pull(1);
+      return;
+    }
     if (this.#outstanding > 0) return; // asked already
     if (this.#emptyProbes >= this.#feeds.length) {
       this.#isListening = true;

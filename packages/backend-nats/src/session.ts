@@ -326,7 +326,8 @@ class NatsSession implements Session {
       }
       if (stored !== undefined) member.update(stored.record);
       if (member.isOver || stored === undefined) return;
-      const { remade } = await this.#groups.ensureConsumers(group, stored.record);
+      const { remade, record } = await this.#groups.ensureConsumers(group, stored.record);
+      member.update(record);
       for (const what of remade) host.report({ type: "recreated", what, lost: "unknown" });
     } catch (thrown) {
       if (this.#ended !== undefined) return;

@@ -13,6 +13,7 @@ import {
   idleSources,
   isExact,
   parseRecord,
+  rewound,
   sourcesMax,
 } from "../src/group-record.ts";
 
@@ -94,6 +95,14 @@ describe("the record of a group", () => {
   it("never gives up a source that overlaps another: it may own what waits there", () => {
     const record = dropPatterns(define(["a.*", "*.b"]), ["a.*"], 10);
     expect(idleSources(record)).toEqual([]);
+  });
+
+  it("counts everything in a stream that was made again", () => {
+    const record = dropPatterns(define(["b"], { record: define(["a"]), lastSequence: 50 }), ["a"], 60);
+    expect(rewound(record, 60)).toBe(record);
+    expect(arrivals(record, "b", 3)).toBe(0);
+    const fresh = rewound(record, 2);
+    expect([arrivals(fresh, "b", 3), arrivals(fresh, "a", 3)]).toEqual([1, 0]);
   });
 
   it("says whether what waits is the group's alone", () => {

@@ -1,0 +1,227 @@
+/** What only this broker does, on a real one. What every backend must do is asked by the kit. */
+
+import { createServer, connect as dial } from "node:net";
+import { type Bus, createBus } from "@halyard/core";
+import { isHalyardError } from "@halyard/core/spi";
+import { type Broker, startNats } from "@halyard/testkit/brokers";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type NatsOptions, nats } from "../src/index.ts";
+import { leastPrivileges } from "./support/permissions.ts";
+
+let broker: Broker;
+let connection: NatsConnection;
+let manager: JetStreamManager;
+let spaces = 0;
+const closing: (() => Promise<unknown>)[] = [];
+
+const user = { user: "narrow", password: "narrow" };
+
+beforeAll(async () => {
+  const allowed = leastPrivileges("kit", "_INBOX_kit");
+  broker = await startNats({
+    users: [
+      { user: "root", password: "root" },
+      { ...user, permissions: { ...allowed, publish: { allow: allowed.publish, deny: ["kit.*.secret.>"] } } },
+    ],
+    isOwned: true,
+  });
+  connection = await connect({ servers: `127.0.0.1:${broker.port}`, user: "root", pass: "root" });
+  manager = await jetstreamManager(connection);
+});
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+afterAll(async () => {
+  await connection?.close();
+  await broker?.stop();
+});
+
+const space = (): string => `quirk-${++spaces}`;
+
+async function busOn(namespace: string, options: NatsOptions = {}): Promise<Bus> {
+  const place = options.connection === undefined ? { url: broker.url } : {};
+  const bus = await createBus({
+    backend: nats({ ...place, ackWaitMs: 2_000, requestTimeoutMs: 2_000, confirmTimeoutMs: 1_000, ...options }),
+    namespace,
+    retry: { delayMs: 300, factor: 1, jitter: 0, attemptsMax: 3 },
+  });
+  closing.push(() => bus.close({ timeoutMs: 500 }));
+  return bus;
+}
+
+async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!(await condition())) {
+    if (performance.now() > endMs) throw new Error(`not within 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+describe("what is deleted under us", { timeout: 60_000 }, () => {
+  for (const suffix of ["", "_inbox", "_dead"]) {
+    it(`is made again: stream {ns}${suffix}`, async () => {
+      const namespace = space();
+      const bus = await busOn(namespace);
+      const made: string[] = [];
+      bus.on("recreation", ({ what }) => void made.push(what));
+      const seen: unknown[] = [];
+      await bus.subscribe("a.#", { group: "g" }, ({ payload }) => {
+        seen.push(payload);
+        if (payload === "bad") throw new Error("always");
+      });
+      await bus.publish("a.b", "before");
+      await until(() => seen.includes("before"), "it works before");
+      await manager.streams.delete(`${namespace}${suffix}`);
+      await until(async () => {
+        await bus.publish("a.b", "after").catch(() => undefined);
+        return seen.includes("after");
+      }, "it works again");
+      await bus.publish("a.b", "bad", { id: "bad" });
+      await until(async () => (await bus.deadLetters("g").count()) === 1, "a letter is stored again");
+      expect(made.join()).toContain(`stream ${namespace}${suffix}`);
+      expect((await bus.groups.get("g"))?.patterns).toEqual(["a.#"]);
+    });
+  }
+
+  it("is made again: the consumer of a class of delays, and what waits there still comes", async () => {
+    const namespace = space();
+    const bus = await busOn(namespace);
+    const attempts: number[] = [];
+    await bus.subscribe("a.#", { group: "g", retry: { delayMs: 1_500 } }, (_, { attempt }) => {
+      attempts.push(attempt);
+      if (attempt === 1) throw new Error("once");
+    });
+    await bus.publish("a.b", 1);
+    await until(async () => (await bus.groups.get("g"))?.delayed === 1, "it waits");
+    for await (const { name } of manager.consumers.list(`${namespace}_inbox`))
+      if (name.startsWith("wait+")) await manager.consumers.delete(`${namespace}_inbox`, name);
+    await until(() => attempts.includes(2), "the retry comes");
+  });
+
+  it("does not make an ack fail that comes after it", async () => {
+    const namespace = space();
+    const bus = await busOn(namespace);
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const seen: unknown[] = [];
+    await bus.subscribe("a.#", { group: "g" }, async ({ payload }) => {
+      seen.push(payload);
+      if (payload === "held") await opened;
+    });
+    await bus.publish("a.b", "held");
+    await until(() => seen.includes("held"), "it is held");
+    await manager.consumers.delete(namespace, "g");
+    open();
+    await until(async () => {
+      await bus.publish("a.b", "after");
+      return seen.includes("after");
+    }, "it goes on");
+  });
+});
+
+describe("what the server allows", { timeout: 60_000 }, () => {
+  it("is asked before sending: a message above max_payload is refused, and the connection lives", async () => {
+    const bus = await busOn(space());
+    let losses = 0;
+    bus.on("connection-loss", () => void losses++);
+    await expect(bus.publish("a.b", "x".repeat(1_048_577))).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    // Every newline takes three bytes on the wire: the headers are within 32 KiB, the message is not within max_payload.
+    const headers = { lines: "\n".repeat(30_000) };
+    await expect(bus.publish("a.b", "x".repeat(990_000), { headers })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    await bus.publish("a.b", "x".repeat(990_000));
+    expect(losses).toBe(0);
+  });
+
+  it("is told at once: a subject that the user may not publish on is NOT_AUTHORIZED", async () => {
+    const bus = await busOn(space(), { url: `nats://127.0.0.1:${broker.port}`, ...user, inboxPrefix: "_INBOX_kit", names: { subjectPrefix: "kit" } });
+    const startMs = performance.now();
+    await expect(bus.publish("secret.plan", 1)).rejects.toMatchObject({ code: "NOT_AUTHORIZED" });
+    expect(performance.now() - startMs).toBeLessThan(900); // before the confirm is overdue
+    await bus.publish("open.plan", 1);
+  });
+
+  it("is looked at: a stream that would drop messages is refused with the name of the field", async () => {
+    const namespace = space();
+    await manager.streams.add({ name: namespace, subjects: [`${namespace}.>`], max_age: 60_000_000_000 });
+    const error = await createBus({ backend: nats({ url: broker.url }), namespace }).then(
+      (bus) => bus.close(),
+      (thrown: unknown) => thrown,
+    );
+    expect(isHalyardError(error, "INVALID_OPTIONS"), String(error)).toBe(true);
+    expect(String(error)).toMatch(/retention|max_age/);
+  });
+});
+
+describe("a connection that is handed in", { timeout: 60_000 }, () => {
+  it("is used by several buses, and never closed", async () => {
+    const own = await connect({ servers: `127.0.0.1:${broker.port}`, user: "root", pass: "root", reconnect: false });
+    const namespace = space();
+    const [first, second] = [await busOn(namespace, { connection: own }), await busOn(namespace, { connection: own })];
+    const seen: unknown[] = [];
+    await first.subscribe("a.#", { group: "g" }, ({ payload }) => void seen.push(payload));
+    await second.publish("a.b", 1);
+    await until(() => seen.length === 1, "it arrives");
+    await first.close();
+    await second.close();
+    expect(own.isClosed()).toBe(false);
+    await own.flush();
+    await own.close();
+    const error = await createBus({ backend: nats({ connection: own }), namespace }).then(
+      (bus) => bus.close(),
+      (thrown: unknown) => thrown,
+    );
+    expect(isHalyardError(error, "CONNECT_FAILED"), String(error)).toBe(true);
+  });
+});
+
+describe("hostile names", { timeout: 60_000 }, () => {
+  it("never reach the wire", async () => {
+    let sent = "";
+    const tap = createServer((client) => {
+      const upstream = dial(broker.port, "127.0.0.1");
+      client.on("data", (chunk: Buffer) => {
+        sent += chunk.toString("latin1");
+        upstream.write(chunk);
+      });
+      upstream.pipe(client);
+      for (const end of [client, upstream]) end.on("error", () => undefined); // the other side has gone
+      client.on("close", () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => tap.listen(0, "127.0.0.1", resolve));
+    closing.push(async () => void tap.close());
+    const address = tap.address();
+    if (typeof address !== "object" || address === null) throw new Error("the tap has no port");
+    const bus = await busOn(space(), { url: `nats://root:root@127.0.0.1:${address.port}` });
+    await bus.groups.define("g", { add: ["a.#"] });
+    const evil = "x\r\nPUB evil 4\r\nEVIL\r\n";
+    const names = [evil, "a b", "a>", "a..b", "ov.*", "\0", "a.\u2028"];
+    for (const name of names) {
+      await expect(async () => bus.publish(name, 1)).rejects.toThrow();
+      await expect(async () => bus.subscribe(name.replace("*", " "), {}, () => undefined)).rejects.toThrow();
+      await expect(async () => bus.subscribe("a.b", { group: name }, () => undefined)).rejects.toThrow();
+      await expect(async () => bus.send(name, "a.b", 1)).rejects.toThrow();
+      await expect(async () => bus.publish("a.b", 1, { id: `${name} ` })).rejects.toThrow();
+      await expect(async () => bus.groups.remove(name)).rejects.toThrow();
+      await expect(async () => bus.deadLetters(name).count()).rejects.toThrow();
+    }
+    await bus
+      .publish("a.b", 1, { key: evil, type: evil, source: evil, correlationId: evil, headers: { h: evil } } as Parameters<Bus["publish"]>[2])
+      .catch(() => undefined);
+    await bus.publish("a.b", 1, { headers: { h: evil } });
+    expect(sent).not.toMatch(/^PUB evil/m);
+    expect(sent).not.toMatch(/^EVIL/m);
+    const commands = new Set(
+      sent
+        .split("\r\n")
+        .map((line) => /^(PUB|HPUB|SUB|UNSUB|PING|PONG|CONNECT) ?(\S*)/.exec(line)?.[2])
+        .filter((subject) => subject !== undefined),
+    );
+    expect([...commands].filter((subject) => /evil/.test(subject))).toEqual([]);
+  });
+});
