@@ -16,12 +16,14 @@ function sign(subject: KeyPair, issuer: KeyPair, name: string, claims: object): 
 
 /** A configuration with one account, and the credentials file of a user in it. */
 export function operatorMode(): { readonly config: string; readonly credentials: string } {
-  const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
+  const [operator, system, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createAccount(), nkeys.createUser()];
   const unlimited = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 };
   const jetstream = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
   const operatorJwt = sign(operator, operator, "operator", { type: "operator" });
   const accountJwt = sign(account, operator, "account", { type: "account", limits: { ...unlimited, ...jetstream }, default_permissions: { pub: {}, sub: {} } });
+  const systemJwt = sign(system, operator, "system", { type: "account", limits: unlimited, default_permissions: { pub: {}, sub: {} } });
   const userJwt = sign(user, account, "user", { type: "user", pub: {}, sub: {}, subs: -1, data: -1, payload: -1 });
   const credentials = `-----BEGIN NATS USER JWT-----\n${userJwt}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${text(user.getSeed())}\n------END USER NKEY SEED------\n`;
-  return { config: `operator: ${operatorJwt}\nresolver: MEMORY\nresolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`, credentials };
+  const accounts = `{ ${system.getPublicKey()}: ${systemJwt}, ${account.getPublicKey()}: ${accountJwt} }`;
+  return { config: `operator: ${operatorJwt}\nsystem_account: ${system.getPublicKey()}\nresolver: MEMORY\nresolver_preload: ${accounts}`, credentials };
 }

@@ -1,0 +1,95 @@
+/** Three servers: a leader that dies, and a server that announces its end. */
+import { type Bus, createBus } from "@halyard/core";
+import { type NatsCluster, startNatsCluster } from "@halyard/testkit/brokers";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { nats } from "../src/index.ts";
+
+let cluster: NatsCluster;
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  cluster = await startNatsCluster();
+}, 60_000);
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+afterAll(async () => cluster?.stop());
+
+async function busOn(namespace: string): Promise<Bus> {
+  const backend = nats({
+    servers: cluster.nodes.map(({ url }) => url),
+    stream: { replicas: 3 },
+    ackWaitMs: 3_000,
+    confirmTimeoutMs: 2_000,
+    pingIntervalMs: 500,
+  });
+  const bus = await createBus({ backend, namespace });
+  closing.push(() => bus.close({ timeoutMs: 1_000 }));
+  return bus;
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const endMs = performance.now() + 60_000;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`not within 60 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A steady load from one bus to a group on another. */
+async function load(publisher: Bus, consumer: Bus): Promise<{ readonly accepted: Set<string>; readonly handled: Set<string>; stop(): Promise<void> }> {
+  const [accepted, handled] = [new Set<string>(), new Set<string>()];
+  let isOver = false;
+  await consumer.subscribe("a.#", { group: "g", concurrency: 10 }, ({ id }) => void handled.add(id));
+  const loops = Array.from({ length: 4 }, async () => {
+    while (!isOver) {
+      const { id } = await publisher.publish("a.b", 1);
+      accepted.add(id);
+    }
+  });
+  return {
+    accepted,
+    handled,
+    stop: async () => {
+      isOver = true;
+      await Promise.all(loops);
+    },
+  };
+}
+
+describe("a cluster", { timeout: 120_000 }, () => {
+  it("loses nothing when the leader of the stream is killed", async () => {
+    const [publisher, consumer] = [await busOn("killed"), await busOn("killed")];
+    const { accepted, handled, stop } = await load(publisher, consumer);
+    await until(() => handled.size > 500, "messages flow");
+    const leader = await cluster.streamLeader("killed");
+    await leader.kill();
+    const before = handled.size;
+    await until(() => handled.size > before + 500, "messages flow again");
+    await stop();
+    await until(() => [...accepted].every((id) => handled.has(id)), "all that was accepted is handled");
+    await leader.start();
+  });
+
+  it("is left in good time by a session whose server announces its end", async () => {
+    const [publisher, consumer] = [await busOn("leaving"), await busOn("leaving")];
+    let moves = 0;
+    for (const bus of [publisher, consumer]) bus.on("connection-loss", () => void moves++);
+    const { accepted, handled, stop } = await load(publisher, consumer);
+    await until(() => handled.size > 500, "messages flow");
+    for (const node of cluster.nodes) {
+      const before = moves;
+      process.kill(node.pid, "SIGUSR2");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      if (moves > before) break; // one of them had a session
+      await node.restart();
+    }
+    expect(moves).toBeGreaterThan(0);
+    const size = handled.size;
+    await until(() => handled.size > size + 500, "messages flow again");
+    await stop();
+    await until(() => [...accepted].every((id) => handled.has(id)), "all that was accepted is handled");
+  });
+});
