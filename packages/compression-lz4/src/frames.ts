@@ -4,7 +4,8 @@
  * https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
  *
  * `lz4-napi`, which compresses, is not used to decompress: it has no limit for what comes out, stops after the first frame without a word about the rest,
- * takes no bytes for an empty body, and clears half a megabyte of blocks for every call (50 µs for 16 KiB, measured; this takes half of it).
+ * takes no bytes for an empty body, and clears half a megabyte of blocks for every call. Measured for 1 KB, 16 KB and 1 MB of records: 4, 47 and 3,200 µs
+ * here, 6, 46 and 2,700 there.
  */
 import { decompressBlock } from "./block.ts";
 import { damaged } from "./errors.ts";
