@@ -50,12 +50,19 @@ const compilerConfig = {
   include: ["src"],
 };
 
+/** The packages, and what they depend on: an example may hand in a connection that the user opened with the broker's own client. */
 function linkPackages(root: string, modules: string): void {
-  for (const workspace of publishedPackages(root)) {
-    const link = join(modules, workspace.manifest.name ?? "");
+  const targets = new Map<string, string>();
+  for (const { directory, manifest } of publishedPackages(root)) {
+    const types = Object.keys(manifest.devDependencies ?? {}).filter((name) => name.startsWith("@types/"));
+    for (const name of [...Object.keys(manifest.dependencies ?? {}), ...types]) targets.set(name, join(directory, "node_modules", name));
+  }
+  for (const { directory, manifest } of publishedPackages(root)) targets.set(manifest.name ?? "", directory);
+  for (const [name, target] of targets) {
+    const link = join(modules, name);
     mkdirSync(dirname(link), { recursive: true });
     // A junction needs no special rights on Windows; other systems ignore the kind.
-    symlinkSync(workspace.directory, link, "junction");
+    symlinkSync(target, link, "junction");
   }
 }
 
