@@ -26,7 +26,6 @@ import type { Publisher } from "./publisher.ts";
 const millionNs = 1_000_000;
 /** How often a change is tried again because somebody else changed the group in the same moment. */
 const triesMax = 50;
-const empty = new Uint8Array(0);
 
 export type StartFrom = "new" | "earliest" | { readonly timeMs: number };
 
@@ -283,5 +282,3 @@ function assertConsumer(stream: string, wanted: Partial<ConsumerConfig> & { dura
   if (filters(config) !== filters(wanted)) refuse("filter_subject", filters(config), filters(wanted));
   return found;
 }
-
-export const noBody = empty;

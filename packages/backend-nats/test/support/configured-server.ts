@@ -10,6 +10,7 @@ export interface ConfiguredServer {
   stop(): Promise<void>;
 }
 
+const program = "nats-server";
 const readyMsMax = 10_000;
 
 export async function configuredServer(config: string): Promise<ConfiguredServer> {
@@ -17,7 +18,7 @@ export async function configuredServer(config: string): Promise<ConfiguredServer
   const port = await freePort();
   const file = join(directory, "nats.conf");
   await writeFile(file, `host: "127.0.0.1"\nport: ${port}\njetstream { store_dir: ${JSON.stringify(join(directory, "js"))} }\n${config}\n`);
-  const child = spawn("nats-server", ["--config", file], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(program, ["--config", file], { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let log = "";
   await new Promise<void>((resolve, reject) => {
