@@ -2,7 +2,7 @@
  * What a session with group members does from time to time: it says that they are there, and brings back retries that are due. Every session does it
  * for the whole namespace, so that it is done as long as one of them lives.
  */
-import { type Clock, isHalyardError } from "@halyard/core/spi";
+import type { Clock } from "@halyard/core/spi";
 import type { Commands } from "./commands.ts";
 import type { GroupReader } from "./group-reader.ts";
 import type { Settings } from "./options.ts";
@@ -60,7 +60,7 @@ export class Caretaker {
     this.#dueMs = dueMs;
     this.#cancelDue = this.#clock.after(delayMs, () => {
       this.#dueMs = Number.POSITIVE_INFINITY;
-      void this.#moveDue();
+      this.#quietly(this.#moveDue());
     });
   }
 
@@ -69,14 +69,15 @@ export class Caretaker {
     this.#beatDueMs = this.#clock.monotonicMs() + this.#beatMs;
     const counts = [...this.#reader.queues.values()].filter(({ members }) => members.size > 0).flatMap(({ name, members }) => [name, members.size]);
     const heldMs = Math.ceil(this.#beatMs * beatsMissed + this.#settings.commandTimeoutMs);
-    await this.#commands.run(this.#scripts.heartbeat, [this.#consumer, heldMs, this.#settings.dedupMs, ...counts]);
+    const { dedupMs, history } = this.#settings;
+    await this.#commands.run(this.#scripts.heartbeat, [this.#consumer, heldMs, dedupMs, history?.maxAgeMs ?? 0, ...counts]);
   }
 
   #tick(): void {
     if (this.#isOver) return;
     this.#cancelTick = this.#clock.after(Math.min(tickMsMax, this.#beatMs), () => this.#tick());
     if (this.#reader.queues.size === 0) return;
-    void this.#moveDue();
+    this.#quietly(this.#moveDue());
     if (this.#clock.monotonicMs() >= this.#beatDueMs) this.#quietly(this.beat());
     for (const queue of this.#reader.queues.values()) if (queue.isExclusive) this.#quietly(this.#reader.lookAtLock(queue));
   }
@@ -90,14 +91,12 @@ export class Caretaker {
         moved = count;
         if (nextMs >= 0 && nextMs < tickMsMax) this.expect(nextMs + (nextMs === 0 ? 1 : courtesyMs));
       }
-    } catch (error) {
-      if (!isHalyardError(error)) throw error; // a broken connection has ended the session by now; a full memory is tried again with the next tick
     } finally {
       this.#isMoving = false;
     }
   }
 
-  /** Fails only with the session, which then says so itself, or is done again with the next beat. */
+  /** Fails with the session, which then says so itself, or is done again with the next tick. */
   #quietly(work: Promise<unknown>): void {
     work.catch(() => undefined);
   }

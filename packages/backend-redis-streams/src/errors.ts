@@ -17,7 +17,7 @@ const noRoom: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** This server is not the one to talk to, or not now: the session ends, and the next one looks again. */
-const elsewhere: ReadonlySet<string> = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK", "UNBLOCKED_MASTER"]);
+const elsewhere: ReadonlySet<string> = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK"]);
 
 /** An error of a reply, of ioredis or of a socket. */
 export function fromRedis(error: unknown): HalyardError {

@@ -132,6 +132,7 @@ export class GroupSubscription implements BackendSubscription {
   async #settleEach(settlements: readonly Settlement[]): Promise<readonly SettleStatus[]> {
     const statuses: SettleStatus[] = settlements.map(() => "stale");
     const asked: { readonly index: number; readonly held: Held }[] = [];
+    this.#packer.clear();
     const start = this.#packer.beginArray();
     let delayMsMin = Number.POSITIVE_INFINITY;
     for (const [index, { receipt, outcome }] of settlements.entries()) {

@@ -16,6 +16,11 @@ export class Packer {
   #bytes: Buffer = Buffer.allocUnsafe(bytesMin);
   #end = 0;
 
+  /** Begins anew: what was packed before failed in the middle. */
+  clear(): void {
+    this.#end = 0;
+  }
+
   /** An array of `length` values follows. */
   array(length: number): void {
     this.#head(array32, length);

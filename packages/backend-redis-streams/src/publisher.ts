@@ -63,6 +63,7 @@ export class Publisher {
   async #toTopics(messages: readonly WireMessage[], { isFirstSend, positions }: PublishRequest): Promise<Statuses> {
     const { dedupMs, dedupIdsMax, groupMessagesMax, history } = this.#settings;
     const packer = this.#packer;
+    packer.clear();
     const batch = packer.beginArray();
     let values = 0;
     for (const message of messages) {
@@ -88,6 +89,7 @@ export class Publisher {
 
   async #toTarget(messages: readonly WireMessage[], target: NonNullable<PublishRequest["target"]>): Promise<Statuses> {
     const packer = this.#packer;
+    packer.clear();
     packer.array(messages.length);
     for (const message of messages) {
       const start = packer.beginNested();

@@ -42,11 +42,16 @@ export function redisStreams(options: string | RedisStreamsOptions): Backend {
         broken.push({ owner, consumer, groups });
         if (broken.length > brokenMax) broken.shift();
       });
-      for (const one of broken.filter((each) => each.owner === owner)) {
-        await session.takeOver(one.consumer, one.groups);
-        broken.splice(broken.indexOf(one), 1);
+      try {
+        for (const one of broken.filter((each) => each.owner === owner)) {
+          await session.takeOver(one.consumer, one.groups);
+          broken.splice(broken.indexOf(one), 1);
+        }
+        return session satisfies Session;
+      } catch (error) {
+        await session.close();
+        throw fromConnecting(error, settings.connection.where);
       }
-      return session satisfies Session;
     },
   };
 }

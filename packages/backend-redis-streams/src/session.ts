@@ -110,8 +110,9 @@ export class RedisSession implements Session {
     try {
       this.#receiving ??= this.#open().catch((error: unknown) => {
         // Half a session is none: core opens another one.
-        this.#end(new HalyardError("CONNECTION_LOST", "The connections for receiving could not be opened.", { cause: fromRedis(error) }));
-        throw error;
+        const translated = fromConnecting(error, this.#parts.settings.connection.where);
+        this.#end(new HalyardError("CONNECTION_LOST", "The connections for receiving could not be opened.", { cause: translated }));
+        throw translated;
       });
       const receiving = await this.#receiving;
       this.#assertAlive(signal);
@@ -123,7 +124,7 @@ export class RedisSession implements Session {
       this.#assertAlive(signal);
       return made;
     } catch (error) {
-      const translated = fromConnecting(error, this.#parts.settings.connection.where);
+      const translated = fromRedis(error);
       if (this.#lost !== undefined && translated.code !== "NOT_AUTHORIZED") throw this.#lost;
       throw translated;
     }

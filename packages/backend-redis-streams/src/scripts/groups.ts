@@ -5,6 +5,8 @@ import { prelude, type Script, scriptOf } from "./script.ts";
 
 /** How long the members of a removed group can learn that it was removed, and not lost. */
 const tombstoneMs = 86_400_000;
+/** Between two looks after what has no owner. */
+const sweepMs = 250;
 
 /**
  * Makes a group where it is missing, adds and drops patterns, and makes its stream and consumer group again where somebody deleted them.
@@ -95,17 +97,19 @@ end
 export const removeScript = (names: Names): Script => scriptOf("remove", `${prelude(names)}${removal}remove(ARGV[1])\nreturn 1\n`);
 
 /**
- * Says that a session's members are there, and looks after what has no owner: groups whose last member left too long ago, hashes of ids that are past.
- * ARGV: consumer, how long this holds, dedup window, then group and members in turn. Returns 1.
+ * Says that a session's members are there, and looks after what has no owner: groups whose last member left too long ago, hashes of ids that are past,
+ * old history. ARGV: consumer, how long this holds, dedup window, history's age at most (0: none), then group and members in turn. Returns 1.
  */
 export const heartbeatScript = (names: Names): Script =>
   scriptOf(
     "heartbeat",
     `${prelude(names)}${removal}
-local me, untilMs, window = ARGV[1], string.format('%.0f', now + tonumber(ARGV[2])), tonumber(ARGV[3])
+local me, untilMs, window, historyAge = ARGV[1], string.format('%.0f', now + tonumber(ARGV[2])), tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('HDEL', p .. 'members', '')
+for i = 5, #ARGV, 2 do redis.call('HSET', p .. 'members', ARGV[i] .. ' ' .. me, ARGV[i + 1] .. ' ' .. untilMs) end
+-- One session looks after the rest for all.
+if not redis.call('SET', p .. 'swept', '1', 'NX', 'PX', ${sweepMs}) then return 1 end
 local present = {}
-for i = 4, #ARGV, 2 do redis.call('HSET', p .. 'members', ARGV[i] .. ' ' .. me, ARGV[i + 1] .. ' ' .. untilMs) end
 local all = redis.call('HGETALL', p .. 'members')
 for i = 1, #all, 2 do
   local group = string.match(all[i], '^%S+')
@@ -129,6 +133,16 @@ if window > 0 then
   -- Freed by the server's background thread: a hash of a million fields that expires by itself holds up everything.
   local bucket = math.floor(now / math.floor(window / 4))
   for back = 6, 9 do redis.call('UNLINK', string.format('%sids:%.0f', p, bucket - back)) end
+end
+if historyAge > 0 then
+  -- Topics that nobody publishes to any more. A few at a time: over time it is the turn of each.
+  for _, topic in ipairs(redis.call('SRANDMEMBER', p .. 'topics', 20)) do
+    redis.call('XTRIM', topicOf(topic), 'MINID', string.format('%.0f', now - historyAge))
+    if redis.call('XLEN', topicOf(topic)) == 0 then
+      redis.call('UNLINK', topicOf(topic))
+      redis.call('SREM', p .. 'topics', topic)
+    end
+  end
 end
 return 1
 `,

@@ -88,10 +88,10 @@ end
 local slice = math.floor(window / 4)
 local bucket = window > 0 and math.floor(now / slice) or 0
 local function bucketOf(number) return string.format('%sids:%.0f', p, number) end
-local hasRoom = true
+local remembers = 0
 local known, fresh, remembered = {}, {}, 0
 if window > 0 then
-  hasRoom = redis.call('HLEN', bucketOf(bucket)) < idsMax / 4
+  remembers = redis.call('HLEN', bucketOf(bucket))
   if not isFirst then
     local asked = {}
     for i = 1, #starts do asked[i] = batch[starts[i] + TOPIC] .. ' ' .. batch[starts[i] + ID] end
@@ -129,7 +129,7 @@ for i = 1, #starts do
     status = known[field] == print and 1 or 2
   elseif full then
     status = 3
-  elseif not hasRoom then
+  elseif window > 0 and remembers >= idsMax / 4 then
     status = 4
   else
     for g = 1, #route do if route[g].length >= lengthMax then full = route[g].name end end
@@ -161,7 +161,7 @@ end
 -- Remembered last: what was not stored must not count as seen.
 if remembered > 0 then
   redis.call('HSET', bucketOf(bucket), unpack(fresh))
-  redis.call('PEXPIRE', bucketOf(bucket), window + 2 * slice)
+  if remembers == 0 then redis.call('PEXPIRE', bucketOf(bucket), window + 2 * slice) end
 end
 if next(stored) then
   redis.call('SET', p .. 'last', string.format('%.0f-%.0f', lastMs, lastSeq))
