@@ -112,6 +112,9 @@ const packages: Readonly<Record<string, string>> = {
   msgpack: "@halyard/codec-msgpack",
 };
 
+/** Content types that are another one: MessagePack was written under these before it had been given one. */
+const aliases: Readonly<Record<string, string>> = { "application/x-msgpack": "application/msgpack", "application/vnd.msgpack": "application/msgpack" };
+
 /** The codecs of one bus: by name on the way out, by content type on the way in. */
 export class CodecRegistry {
   readonly #byName = new Map<string, Codec>();
@@ -139,7 +142,11 @@ export class CodecRegistry {
    */
   reading(contentType: string): Codec {
     // Nearly every message spells it as its codec does: one look-up, and the text is only taken apart otherwise.
-    return this.#byContentType.get(contentType) ?? this.#byContentType.get(mediaType(contentType)) ?? unknownCodec("content type", contentType);
+    return this.#byContentType.get(contentType) ?? this.#read(mediaType(contentType)) ?? unknownCodec("content type", contentType);
+  }
+
+  #read(type: string): Codec | undefined {
+    return this.#byContentType.get(type) ?? this.#byContentType.get((Object.hasOwn(aliases, type) ? aliases[type] : undefined) ?? type);
   }
 }
 
