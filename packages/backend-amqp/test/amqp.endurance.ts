@@ -9,6 +9,7 @@ describeEndurance("amqp", {
   start: () => startRabbitmq({ isOwned: true }),
   create: ({ broker: { url } }) => amqp({ url, ...impatient }),
   processes: { module: new URL("./backend-module.mjs", import.meta.url) },
+  settleMs: 3_000, // measured: a kill within a second or two of its declaration loses a quorum queue
   clusters: [
     {
       name: "three RabbitMQ nodes",

@@ -36,7 +36,7 @@ export function describeEndurance<Kind extends Broker>(name: string, options: En
     onBroker({ subject, report, name: "one broker", start: options.start, cases: enduranceCases, isRequired: true });
     const { alsoReported } = options;
     if (alsoReported !== undefined) onBroker({ subject, report, ...alsoReported, cases: [killCase], isRequired: false });
-    for (const cluster of options.clusters ?? []) onCluster(cluster, report);
+    for (const cluster of options.clusters ?? []) onCluster(cluster, report, subject.settleMs ?? 0);
   });
 }
 
@@ -71,7 +71,7 @@ function onBroker({ subject, report, name, start, cases, isRequired }: OnBroker)
   });
 }
 
-function onCluster(cluster: ClusterUnderTest, report: EnduranceReport): void {
+function onCluster(cluster: ClusterUnderTest, report: EnduranceReport, settleMs: number): void {
   describe(cluster.name, () => {
     let running: RunningCluster | undefined;
     const current = (): RunningCluster => {
@@ -87,7 +87,7 @@ function onCluster(cluster: ClusterUnderTest, report: EnduranceReport): void {
     it(`promise ${one.promise}: ${one.title}`, { timeout: caseMsMax + cleanupMs }, async () => {
       // The cluster kills and starts its own nodes; to the case it is a broker that is not its to kill.
       const broker = externalBroker("redis", "cluster://127.0.0.1");
-      const subject: BrokerUnderTest = { start: async () => broker, create: ({ namespace }) => current().create(namespace) };
+      const subject: BrokerUnderTest = { start: async () => broker, create: ({ namespace }) => current().create(namespace), settleMs };
       await recorded({ report, title: one.title, isRequired: cluster.reportedBecause === undefined }, (onEnd) =>
         runBrokerCase(one, subject, broker, { deadlineMs: caseMsMax, onEnd }),
       );

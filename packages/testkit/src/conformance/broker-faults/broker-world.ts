@@ -69,6 +69,7 @@ export class BrokerWorld {
   #overdueMs = 0;
   #names = 0;
   #hasEnded = false;
+  #hasSettled = false;
 
   constructor(subject: BrokerUnderTest, broker: Broker, options: BrokerWorldOptions) {
     this.subject = subject;
@@ -174,11 +175,22 @@ export class BrokerWorld {
 
   /**
    * Something happens to the broker. What may be handled twice by it: what consumers held, and publishes that were on their way, which are repeated where
-   * no answer came. (Of a consumer's process that dies, what it held is counted by itself.)
+   * no answer came; also those that came to a broker that stood still. (Of a consumer's process that dies, what it held is counted by itself.)
    */
   async strike<Result>(act: () => Result, { sparesConsumers = false } = {}): Promise<Awaited<Result>> {
-    this.#duplicatesMax += this.#open + (sparesConsumers ? 0 : this.#inFlightMax + this.#ackedWithin(this.subject.ackLossMs ?? 0));
-    return await act();
+    await this.settle();
+    const open = this.#open;
+    this.#duplicatesMax += open + (sparesConsumers ? 0 : this.#inFlightMax + this.#ackedWithin(this.subject.ackLossMs ?? 0));
+    const result = await act();
+    this.#duplicatesMax += Math.max(0, this.#open - open);
+    return result;
+  }
+
+  /** Until what the case declared survives a kill. Waits once: cases declare everything before their first strike. */
+  async settle(): Promise<void> {
+    const settleMs = this.#hasSettled ? 0 : (this.subject.settleMs ?? 0);
+    this.#hasSettled = true;
+    if (settleMs > 0) await pause(settleMs);
   }
 
   /** Messages whose ack the broker may not have written down yet. */

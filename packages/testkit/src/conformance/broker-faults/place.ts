@@ -32,6 +32,11 @@ export interface BrokerUnderTest<Kind extends Broker = Broker> {
    * Default 0: it writes an ack down before the message can be gone.
    */
   readonly ackLossMs?: number;
+  /**
+   * How long the broker takes until what was just declared survives a kill, milliseconds; no case kills sooner. Default 0. RabbitMQ 3.10 writes the names of
+   * new quorum queues down a second or two later, and a queue whose name is lost stays without a leader for ever (rabbitmq-server#15725).
+   */
+  readonly settleMs?: number;
   /** Added to the options of every bus; what cannot be said in JSON does not reach the processes. */
   readonly busOptions?: Partial<Omit<BusOptions<UntypedTopics>, "backend" | "namespace" | "topics">>;
 }

@@ -99,7 +99,7 @@ export const consumerCases: readonly BrokerCase[] = [
     promise: 6,
     title: "retries that wait survive a kill of the broker and of the consumer, come no sooner than asked, once, and to their own group only",
     needs: (capabilities, subject) => needsDurable(capabilities) ?? needsProcesses(subject),
-    run: (world) => retriesSurvive(world, 3_000),
+    run: (world) => retriesSurvive(world, 3_000 + (world.subject.settleMs ?? 0)),
   },
   {
     promise: 10,
