@@ -5,11 +5,10 @@
  * more than that are then read one by one, each with its own room, in one write. The session is one consumer: who of its members gets an entry is
  * decided here, which lets a hundred members share one connection.
  *
- * A read that waits is interrupted (`CLIENT UNBLOCK`) when another group gets room or something was given back. It also ends by itself, and where
- * even that answer does not come, the connection is destroyed and the session with it.
+ * A read that waits is interrupted when another group gets room or something was given back.
  */
-import { type Clock, HalyardError, type Host, type SettleStatus } from "@halyard/core/spi";
-import type { Redis } from "ioredis";
+import { type Clock, HalyardError, type SettleStatus } from "@halyard/core/spi";
+import type { BlockedReads, Brought } from "./blocked-reads.ts";
 import type { Commands } from "./commands.ts";
 import { fromRedis, isNoGroup } from "./errors.ts";
 import { type Entry, GroupQueue } from "./group-queue.ts";
@@ -23,21 +22,16 @@ import { type Deferred, deferred } from "./waiting.ts";
 const recoveriesPerLease = 4;
 /** Reads in a row that find no group although it was just made again. */
 const revivalsMax = 10;
-const pauseMs = 5;
 const revivalPauseMs = 50;
-/** Without the right to interrupt reads they must be short. */
-const blockMsUnaided = 100;
 const takeMax = 500;
 
 export interface ReaderParts {
-  readonly client: Redis;
-  /** Of that connection, for `CLIENT UNBLOCK`. */
-  readonly clientId: number;
+  readonly reads: BlockedReads;
   readonly consumer: string;
   readonly commands: Commands;
   readonly scripts: Scripts;
   readonly settings: Settings;
-  readonly host: Host;
+  readonly clock: Clock;
   readonly onEnd: (error: HalyardError) => void;
   readonly onDelay: (delayMs: number) => void;
   readonly onMembers: () => void;
@@ -50,22 +44,17 @@ export class GroupReader implements GroupPort {
   readonly queues = new Map<string, GroupQueue>();
   readonly #parts: ReaderParts;
   readonly #clock: Clock;
+  readonly #reads: BlockedReads;
   #change: Deferred | undefined;
   #isOver = false;
-  #isBlocked = false;
-  #round = 0;
-  #isInterrupting = false;
-  /** Groups that the blocked read covers. */
-  #covered: ReadonlySet<GroupQueue> = new Set();
-  #blockMs: number;
   #revivals = 0;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
-    this.#clock = parts.host.clock;
+    this.#clock = parts.clock;
     this.leaseMs = parts.settings.leaseMs;
-    this.#blockMs = parts.settings.blockMs;
+    this.#reads = parts.reads;
   }
 
   start(): void {
@@ -88,7 +77,7 @@ export class GroupReader implements GroupPort {
     const queue = this.queues.get(name);
     if (queue === undefined) return;
     queue.wantsTake = true;
-    this.#interrupt();
+    this.#wake();
   }
 
   /** The session is over: nothing is fetched any more, and members reject. */
@@ -114,8 +103,8 @@ export class GroupReader implements GroupPort {
 
   onCredit(queue: GroupQueue): void {
     const isWanted = queue.free > 0;
-    if (this.#isBlocked && isWanted === this.#covered.has(queue)) return;
-    if (isWanted || this.#isBlocked) this.#interrupt();
+    const { isBlocked } = this.#reads;
+    if (isBlocked ? isWanted !== this.#reads.covers(queue) : isWanted) this.#wake();
   }
 
   onDelay(delayMs: number): void {
@@ -147,6 +136,7 @@ export class GroupReader implements GroupPort {
     const { commands, scripts, consumer } = this.#parts;
     if (queue.members.size === 0 && this.queues.get(queue.name) === queue) {
       this.queues.delete(queue.name);
+      await this.#reads.release(queue); // or what it brings would come under a name that is gone
       while ((await commands.run(scripts.leave, [consumer, "own", queue.name])) !== 0);
     } else if (queue.isExclusive) {
       this.ring(queue.name); // the next member's turn
@@ -177,7 +167,7 @@ export class GroupReader implements GroupPort {
     }
     const epochs = new Map(wanted.map((queue) => [queue, queue.epoch]));
     try {
-      for (const [queue, entries, asked] of await this.#read(wanted)) {
+      for (const { queue, entries, asked } of await this.#read(wanted)) {
         queue.isHot = entries.length >= asked;
         if (entries.length > 0) await this.#deliver(queue, entries, epochs.get(queue) ?? "");
       }
@@ -188,64 +178,18 @@ export class GroupReader implements GroupPort {
     }
   }
 
-  async #read(wanted: readonly GroupQueue[]): Promise<readonly (readonly [GroupQueue, readonly Entry[], number])[]> {
+  async #read(wanted: readonly GroupQueue[]): Promise<readonly Brought[]> {
     const hot = wanted.length > 1 ? wanted.filter(({ isHot }) => isHot) : [];
-    if (hot.length === 0) return this.#readTogether(wanted, this.#waitMs(wanted));
+    if (hot.length === 0) return this.#reads.read(wanted, this.#waitMs(wanted));
     const cold = wanted.filter(({ isHot }) => !isHot);
-    const parts = [...hot.map((queue) => this.#readTogether([queue], 0)), ...(cold.length > 0 ? [this.#readTogether(cold, 0)] : [])];
+    const parts = [...hot.map((queue) => this.#reads.read([queue], 0)), ...(cold.length > 0 ? [this.#reads.read(cold, 0)] : [])];
     return (await Promise.all(parts)).flat();
   }
 
   /** The next look for what the dead left comes in time although nothing arrives. */
   #waitMs(wanted: readonly GroupQueue[]): number {
     const nextMs = Math.min(...wanted.map(({ nextRecoveryMs }) => nextRecoveryMs)) - this.#clock.monotonicMs();
-    return Math.max(1, Math.min(this.#blockMs, Math.ceil(nextMs)));
-  }
-
-  async #readTogether(queues: readonly GroupQueue[], waitMs: number): Promise<readonly (readonly [GroupQueue, readonly Entry[], number])[]> {
-    const { client, consumer, settings } = this.#parts;
-    const asked = Math.min(...queues.map(({ free }) => free));
-    const args = ["GROUP", settings.names.consumerGroup, consumer, "COUNT", asked, ...(waitMs > 0 ? ["BLOCK", waitMs] : []), "STREAMS"];
-    const reading = client.callBuffer("XREADGROUP", [...args, ...queues.map(({ stream }) => stream), ...queues.map(() => ">")]);
-    const reply = waitMs > 0 ? await this.#blocked(reading, queues, waitMs) : await this.#timed(reading, 0);
-    if (!Array.isArray(reply)) return queues.map((queue) => [queue, [], asked]);
-    const byStream = new Map(queues.map((queue) => [queue.stream, queue]));
-    const found: [GroupQueue, readonly Entry[], number][] = [];
-    for (const part of reply as readonly (readonly [Buffer, readonly (readonly [Buffer, readonly Buffer[] | null])[]])[]) {
-      const queue = byStream.get(part[0].toString());
-      if (queue === undefined) continue;
-      byStream.delete(queue.stream);
-      const entries: Entry[] = [];
-      for (const [id, values] of part[1]) if (values !== null) entries.push({ id: id.toString("latin1"), deliveries: 1, values });
-      found.push([queue, entries, asked]);
-    }
-    for (const queue of byStream.values()) found.push([queue, [], asked]);
-    return found;
-  }
-
-  async #blocked(reading: Promise<unknown>, queues: readonly GroupQueue[], waitMs: number): Promise<unknown> {
-    this.#round++;
-    this.#isBlocked = true;
-    this.#covered = new Set(queues);
-    try {
-      return await this.#timed(reading, waitMs);
-    } finally {
-      this.#isBlocked = false;
-    }
-  }
-
-  /** An answer that is overdue never comes: a connection can be dead without anybody telling. */
-  async #timed(reading: Promise<unknown>, waitMs: number): Promise<unknown> {
-    const { settings, onEnd } = this.#parts;
-    const limitMs = waitMs + settings.commandTimeoutMs;
-    const cancel = this.#clock.after(limitMs, () => {
-      onEnd(new HalyardError("CONNECTION_LOST", `Redis did not answer a read within ${limitMs} ms.`));
-    });
-    try {
-      return await reading;
-    } finally {
-      cancel();
-    }
+    return Math.max(1, Math.min(this.#parts.settings.blockMs, Math.ceil(nextMs)));
   }
 
   /** Entries that arrived after their members' credit had gone are given back as if never fetched. */
@@ -273,7 +217,7 @@ export class GroupReader implements GroupPort {
     queue.isHeir = false;
     const asked = Math.min(takeMax, queue.free);
     const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease])) as [Buffer | null, ...unknown[]];
-    if (epoch === null || epoch === undefined) return this.#revive(queue);
+    if (epoch === null || epoch === undefined) return this.#reviveAll([queue]);
     if (epoch.toString() !== queue.epoch) {
       const isSame = epoch.toString().split(":")[0] === queue.epoch.split(":")[0];
       if (!isSame) await this.#revive(queue);
@@ -316,7 +260,7 @@ export class GroupReader implements GroupPort {
     if (queue.isOwner && !wasOwner) {
       queue.isHeir = true;
       queue.wantsTake = true;
-      this.#interrupt();
+      this.#wake();
     }
   }
 
@@ -326,41 +270,10 @@ export class GroupReader implements GroupPort {
     return queue.isOwner;
   }
 
-  // ── Interrupting ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
+  /** Lets the loop look again, whatever it waits for. */
   #wake(): void {
     this.#change?.resolve();
     this.#change = undefined;
-    if (this.#isBlocked) this.#interrupt();
-  }
-
-  #interrupt(): void {
-    if (!this.#isBlocked) {
-      this.#change?.resolve();
-      this.#change = undefined;
-    } else if (!this.#isInterrupting) {
-      this.#isInterrupting = true;
-      void this.#unblock();
-    }
-  }
-
-  /** The two connections race: a read that was sent just now may not wait yet when the server is told to wake it. Then it is told again. */
-  async #unblock(): Promise<void> {
-    const round = this.#round;
-    try {
-      for (let attempt = 1; this.#isBlocked && this.#round === round; attempt++) {
-        if ((await this.#parts.commands.call("CLIENT", "UNBLOCK", this.#parts.clientId)) === 1) break;
-        if (attempt > 2) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve));
-      }
-    } catch (error) {
-      const { code, message } = fromRedis(error);
-      if (code !== "CONNECTION_LOST" && this.#blockMs > blockMsUnaided) {
-        this.#blockMs = blockMsUnaided;
-        this.#parts.host.report({ type: "warning", text: `CLIENT UNBLOCK is refused (${message}); reads wait ${blockMsUnaided} ms at most instead.` });
-      }
-    } finally {
-      this.#isInterrupting = false;
-    }
-    if (this.#isBlocked && this.#round !== round && [...this.queues.values()].some((queue) => queue.wantsTake && queue.free > 0)) this.#interrupt();
+    this.#reads.interrupt();
   }
 }

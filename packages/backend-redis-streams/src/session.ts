@@ -20,6 +20,7 @@ import {
 } from "@halyard/core/spi";
 import type { Redis } from "ioredis";
 import { adminOf } from "./admin.ts";
+import { BlockedReads } from "./blocked-reads.ts";
 import { Caretaker } from "./caretaker.ts";
 import { Commands } from "./commands.ts";
 import type { Opened } from "./connect.ts";
@@ -150,15 +151,16 @@ export class RedisSession implements Session {
     const clientId = Number(await reading.client("ID"));
     // From now on it only reads, and a read that waits is no command that hangs: the reader has a deadline of its own.
     reading.options.commandTimeout = undefined;
+    const onEnd = (error: HalyardError): void => this.#end(error);
+    const reads = new BlockedReads({ client: reading, clientId, consumer: this.#consumer, commands, settings, host, onEnd });
     const reader: GroupReader = new GroupReader({
-      client: reading,
-      clientId,
+      reads,
       consumer: this.#consumer,
       commands,
       scripts,
       settings,
-      host,
-      onEnd: (error) => this.#end(error),
+      clock: host.clock,
+      onEnd,
       onDelay: (delayMs) => caretaker.expect(delayMs),
       onMembers: () => void caretaker.beat().catch(() => undefined), // fails with the session only
       revive: (queue) => this.#revive(queue),

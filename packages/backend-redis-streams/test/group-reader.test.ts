@@ -161,6 +161,16 @@ it("leaves no consumer behind, and none while something is pending under its nam
   expect(consumers.map((info) => info[1]).sort()).toEqual([expect.stringMatching(/^client-/), "parked"]);
 });
 
+it("leaves no consumer behind although a read was waiting", async () => {
+  const { open, redis: beside, key } = redis.begin();
+  const { session } = await open();
+  const member = await join(session, "g", "a.#", 5);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // its read waits by now
+  await member.close();
+  await publish(session, [message("a.b", "one")]);
+  expect(await beside.call("XINFO", "CONSUMERS", key("group:g"), "halyard")).toEqual([]);
+});
+
 it("gives back what arrived and was not received, uncounted, when its credit goes to 0", async () => {
   const { open } = redis.begin();
   const { session } = await open();

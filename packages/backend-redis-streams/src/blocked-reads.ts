@@ -1,0 +1,132 @@
+/**
+ * `XREADGROUP` on a connection of its own, and how a read that waits is woken. Reads end by themselves, and where even that answer does not come, the
+ * connection is taken for dead: it can be so without anybody telling.
+ */
+import { HalyardError, type Host } from "@halyard/core/spi";
+import type { Redis } from "ioredis";
+import type { Commands } from "./commands.ts";
+import { fromRedis } from "./errors.ts";
+import type { Entry, GroupQueue } from "./group-queue.ts";
+import type { Settings } from "./options.ts";
+
+const pauseMs = 5;
+/** Without the right to interrupt reads they must be short. */
+const blockMsUnaided = 100;
+
+export interface BlockedReadsParts {
+  readonly client: Redis;
+  /** Of that connection, for `CLIENT UNBLOCK`. */
+  readonly clientId: number;
+  readonly consumer: string;
+  readonly commands: Commands;
+  readonly settings: Settings;
+  readonly host: Host;
+  readonly onEnd: (error: HalyardError) => void;
+}
+
+/** What one read brought for one group. */
+export interface Brought {
+  readonly queue: GroupQueue;
+  readonly entries: readonly Entry[];
+  /** How many were asked for. */
+  readonly asked: number;
+}
+
+type Reply = readonly (readonly [stream: Buffer, entries: readonly (readonly [id: Buffer, values: readonly Buffer[] | null])[]])[];
+
+export class BlockedReads {
+  readonly #parts: BlockedReadsParts;
+  #waitMsMax: number;
+  #isBlocked = false;
+  #isInterrupting = false;
+  #round = 0;
+  /** Groups that the blocked read covers. */
+  #covered: ReadonlySet<GroupQueue> = new Set();
+  #reading: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: BlockedReadsParts) {
+    this.#parts = parts;
+    this.#waitMsMax = parts.settings.blockMs;
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  covers(queue: GroupQueue): boolean {
+    return this.#covered.has(queue);
+  }
+
+  /** One read over these groups, for as much as the least of them has room for. `waitMs` 0: does not wait. */
+  async read(queues: readonly GroupQueue[], waitMs: number): Promise<readonly Brought[]> {
+    const { client, consumer, settings } = this.#parts;
+    const asked = Math.min(...queues.map(({ free }) => free));
+    const blockMs = Math.min(waitMs, this.#waitMsMax);
+    const args = ["GROUP", settings.names.consumerGroup, consumer, "COUNT", asked, ...(blockMs > 0 ? ["BLOCK", blockMs] : []), "STREAMS"];
+    const reading = client.callBuffer("XREADGROUP", [...args, ...queues.map(({ stream }) => stream), ...queues.map(() => ">")]);
+    const reply = blockMs > 0 ? await this.#blocked(reading, queues, blockMs) : await this.#timed(reading, 0);
+    const byStream = new Map(Array.isArray(reply) ? (reply as Reply).map(([stream, entries]) => [String(stream), entries]) : []);
+    return queues.map((queue) => {
+      const entries: Entry[] = [];
+      for (const [id, values] of byStream.get(queue.stream) ?? []) if (values !== null) entries.push({ id: id.toString("latin1"), deliveries: 1, values });
+      return { queue, entries, asked };
+    });
+  }
+
+  /** Resolves when no read waits for this group any more. */
+  async release(queue: GroupQueue): Promise<void> {
+    if (!this.#isBlocked || !this.covers(queue)) return;
+    this.interrupt();
+    await this.#reading.catch(() => undefined); // who reads hears of it
+  }
+
+  /** Ends the read that waits, if there is one. */
+  interrupt(): void {
+    if (!this.#isBlocked || this.#isInterrupting) return;
+    this.#isInterrupting = true;
+    void this.#unblock();
+  }
+
+  async #blocked(reading: Promise<unknown>, queues: readonly GroupQueue[], waitMs: number): Promise<unknown> {
+    this.#round++;
+    this.#isBlocked = true;
+    this.#covered = new Set(queues);
+    this.#reading = reading;
+    try {
+      return await this.#timed(reading, waitMs);
+    } finally {
+      this.#isBlocked = false;
+    }
+  }
+
+  async #timed(reading: Promise<unknown>, waitMs: number): Promise<unknown> {
+    const { host, settings, onEnd } = this.#parts;
+    const limitMs = waitMs + settings.commandTimeoutMs;
+    const cancel = host.clock.after(limitMs, () => onEnd(new HalyardError("CONNECTION_LOST", `Redis did not answer a read within ${limitMs} ms.`)));
+    try {
+      return await reading;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** The two connections race: a read that was sent just now may not wait yet when the server is told to wake it. Then it is told again. */
+  async #unblock(): Promise<void> {
+    const { commands, clientId, host } = this.#parts;
+    const round = this.#round;
+    try {
+      for (let attempt = 1; this.#isBlocked && this.#round === round; attempt++) {
+        if ((await commands.call("CLIENT", "UNBLOCK", clientId)) === 1) break;
+        if (attempt > 2) await new Promise<void>((resolve) => host.clock.after(pauseMs, resolve));
+      }
+    } catch (error) {
+      const { code, message } = fromRedis(error);
+      if (code !== "CONNECTION_LOST" && this.#waitMsMax > blockMsUnaided) {
+        this.#waitMsMax = blockMsUnaided;
+        host.report({ type: "warning", text: `CLIENT UNBLOCK is refused (${message}); reads wait ${blockMsUnaided} ms at most instead.` });
+      }
+    } finally {
+      this.#isInterrupting = false;
+    }
+  }
+}
