@@ -9,7 +9,7 @@ describeEndurance("amqp", {
   start: () => startRabbitmq({ isOwned: true }),
   create: ({ broker: { url } }) => amqp({ url, ...impatient }),
   processes: { module: new URL("./backend-module.mjs", import.meta.url) },
-  settleMs: 3_000, // measured: a kill within a second or two of its declaration loses a quorum queue
+  settleMs: 7_000, // see broker-faults.test.ts
   clusters: [
     {
       name: "three RabbitMQ nodes",

@@ -175,14 +175,16 @@ export class BrokerWorld {
 
   /**
    * Something happens to the broker. What may be handled twice by it: what consumers held, and publishes that were on their way, which are repeated where
-   * no answer came; also those that came to a broker that stood still. (Of a consumer's process that dies, what it held is counted by itself.)
+   * no answer came. (Of a consumer's process that dies, what it held is counted by itself.)
+   *
+   * @param options - `isStanding`: the broker takes bytes meanwhile, so publishes that began while it stood still were on their way too
    */
-  async strike<Result>(act: () => Result, { sparesConsumers = false } = {}): Promise<Awaited<Result>> {
+  async strike<Result>(act: () => Result, { sparesConsumers = false, isStanding = false } = {}): Promise<Awaited<Result>> {
     await this.settle();
     const open = this.#open;
     this.#duplicatesMax += open + (sparesConsumers ? 0 : this.#inFlightMax + this.#ackedWithin(this.subject.ackLossMs ?? 0));
     const result = await act();
-    this.#duplicatesMax += Math.max(0, this.#open - open);
+    if (isStanding) this.#duplicatesMax += Math.max(0, this.#open - open);
     return result;
   }
 

@@ -55,11 +55,14 @@ export const restartCases: readonly BrokerCase[] = [
     title: "a broker that stands still for a while under load loses nothing",
     run: (world) =>
       underLoad(world, () =>
-        world.strike(async () => {
-          world.broker.pause();
-          await pause(pausedMs);
-          world.broker.resume();
-        }),
+        world.strike(
+          async () => {
+            world.broker.pause();
+            await pause(pausedMs);
+            world.broker.resume();
+          },
+          { isStanding: true },
+        ),
       ),
   },
   {
