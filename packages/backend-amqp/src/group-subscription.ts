@@ -3,8 +3,8 @@
  * that channel. The channel is never replaced under a subscription: when it ends, everything held is stale, `receive` rejects, and core subscribes
  * anew. So no ack can reach a channel that did not deliver its message.
  */
-import type { BackendSubscription, Delivery, Settlement, SettleStatus, WireMessage } from "@halyard/core/spi";
-import { HalyardError } from "@halyard/core/spi";
+import type { BackendSubscription, Delivery, Settlement, SettleStatus, TopicPattern, WireMessage } from "@halyard/core/spi";
+import { HalyardError, isHalyardError } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import type { GuardedChannel } from "./channel.ts";
 import { type Consumer, Consumers } from "./consumers.ts";
@@ -39,7 +39,7 @@ export interface GroupSubscriptionParts {
   readonly port: GroupPort;
   readonly group: string;
   readonly queue: string;
-  readonly patterns: readonly string[];
+  readonly patterns: readonly TopicPattern[];
   readonly channel: GuardedChannel;
   readonly inFlightMax: number;
   readonly prefetch: number;
@@ -55,7 +55,7 @@ interface Arrival {
 
 export class GroupSubscription implements BackendSubscription {
   readonly group: string;
-  readonly patterns: readonly string[];
+  readonly patterns: readonly TopicPattern[];
   readonly #parts: GroupSubscriptionParts;
   readonly #channel: GuardedChannel;
   readonly #tags = new DeliveryTags();
@@ -279,10 +279,7 @@ export class GroupSubscription implements BackendSubscription {
 
   #onChannelEnd(error: Error | undefined): void {
     if (this.#isLeaving) return;
-    const { port } = this.#parts;
-    this.fail(
-      port.lost ??
-        new HalyardError("BACKEND_FAILED", `RabbitMQ closed the channel of group ${this.group}: ${error?.message ?? "no reason given"}`, { cause: error }),
-    );
+    const text = `RabbitMQ closed the channel of group ${this.group}: ${error?.message ?? "no reason given"}`;
+    this.fail(this.#parts.port.lost ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
   }
 }

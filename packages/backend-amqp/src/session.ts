@@ -184,7 +184,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
       port: this,
       group: name,
       queue,
-      patterns: patterns.map(({ text }) => text),
+      patterns,
       channel,
       inFlightMax,
       prefetch: this.#parts.settings.prefetch,
@@ -228,14 +228,15 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     return deletedError("The queue of a live subscription");
   }
 
-  async groupGone({ group }: GroupSubscription): Promise<HalyardError> {
+  async groupGone({ group, patterns }: GroupSubscription): Promise<HalyardError> {
     try {
       if (this.#removed.has(group) || (await this.#declare.wasRemoved(group)))
         return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
+      await this.#declare.group(group, patterns, []);
     } catch (thrown) {
       return this.#lost ?? (thrown instanceof HalyardError ? thrown : lostError(thrown));
     }
-    // Core subscribes again, and that makes the queue again.
+    // From here on nothing is lost any more; core subscribes again.
     this.#host.report({ type: "recreated", what: `the queue ${this.#names.group(group)}`, lost: "unknown" });
     return deletedError(`The queue of group ${group}`);
   }
