@@ -35,6 +35,7 @@ export function failoverCase(name: string, running: () => RunningCluster): Broke
       underLoad(
         world,
         async (assertFlows) => {
+          await world.settle();
           for (let failover = 0; failover < failovers; failover++) {
             const bringBack = await world.strike(() => running().killLeader(world.namespace, "g"));
             await assertFlows();

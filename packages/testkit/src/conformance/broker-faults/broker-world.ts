@@ -180,7 +180,6 @@ export class BrokerWorld {
    * @param options - `isStanding`: the broker takes bytes meanwhile, so publishes that began while it stood still were on their way too
    */
   async strike<Result>(act: () => Result, { sparesConsumers = false, isStanding = false } = {}): Promise<Awaited<Result>> {
-    await this.settle();
     const open = this.#open;
     this.#duplicatesMax += open + (sparesConsumers ? 0 : this.#inFlightMax + this.#ackedWithin(this.subject.ackLossMs ?? 0));
     const result = await act();
@@ -188,7 +187,13 @@ export class BrokerWorld {
     return result;
   }
 
-  /** Until what the case declared survives a kill. Waits once: cases declare everything before their first strike. */
+  /** SIGKILL, not before what the case declared survives it. */
+  async killBroker(): Promise<void> {
+    await this.settle();
+    await this.strike(() => this.broker.kill());
+  }
+
+  /** Until what the case declared survives a kill. Waits once: cases declare everything before they kill. */
   async settle(): Promise<void> {
     const settleMs = this.#hasSettled ? 0 : (this.subject.settleMs ?? 0);
     this.#hasSettled = true;

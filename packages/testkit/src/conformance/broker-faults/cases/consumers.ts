@@ -25,7 +25,7 @@ export async function retriesSurvive(world: BrokerWorld, delayMs: number): Promi
   const of = (fact: Entry["fact"], group: string): readonly Entry[] => world.books.entries().filter((entry) => entry.fact === fact && entry.group === group);
   await world.until(() => of("moved", "g").length === count && of("acked", "other").length === count, "all retries wait");
   await first.kill();
-  await world.strike(() => world.broker.kill());
+  await world.killBroker();
   await world.broker.start();
   await world.process(orders);
   await world.until(() => new Set(of("handled", "g").map(({ id }) => id)).size === count, "all are retried", delayMs + world.deadlineMs);

@@ -31,7 +31,7 @@ export async function underLoad(
 /** SIGKILL and start, again and again, each time until messages flow. */
 export async function kills(world: BrokerWorld, count: number, assertFlows: () => Promise<void>): Promise<void> {
   for (let kill = 0; kill < count; kill++) {
-    await world.strike(() => world.broker.kill());
+    await world.killBroker();
     await world.broker.start();
     await assertFlows();
   }
@@ -92,7 +92,7 @@ export const restartCases: readonly BrokerCase[] = [
       const bus = await world.bus();
       await bus.groups.define("g", { add: ["b.#"] });
       await Promise.all(numbers(500).map((index) => world.publish(bus, `m${index}`)));
-      await world.strike(() => world.broker.kill());
+      await world.killBroker();
       await world.broker.start();
       await world.consume(bus, { group: "g" });
       await world.assertFlows(bus, "g");
