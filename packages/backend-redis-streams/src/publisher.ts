@@ -1,16 +1,12 @@
 /** The publishing side of a session: batches become calls of scripts, replies become statuses. */
 import { crc32 } from "node:zlib";
-import { HalyardError, type Host, type PublishRequest, type PublishStatus, type WireMessage } from "@halyard/core/spi";
-import type { Argument, Commands } from "./commands.ts";
+import { HalyardError, type Host, isHalyardError, type PublishRequest, type PublishStatus, type WireMessage } from "@halyard/core/spi";
+import type { Commands } from "./commands.ts";
 import type { Settings } from "./options.ts";
 import { Packer } from "./packer.ts";
-import type { Script, Scripts } from "./scripts/index.ts";
+import { callMessagesMax, PublishLine, type Statuses } from "./publish-line.ts";
+import type { Scripts } from "./scripts/index.ts";
 import { packFields, packMessage } from "./wire.ts";
-
-/** Lua hands at most 8,000 values to one command, and a message needs two to be remembered. */
-const callMessagesMax = 2_000;
-
-type Statuses = readonly PublishStatus[] | undefined;
 
 export class Publisher {
   readonly #commands: Commands;
@@ -18,9 +14,7 @@ export class Publisher {
   readonly #settings: Settings;
   readonly #host: Host;
   readonly #packer = new Packer();
-  /** Scripts were missing: batches go one after the other until those that were in flight are through. */
-  readonly #flying = new Set<Promise<unknown>>();
-  #isCareful = false;
+  readonly #line = new PublishLine((messages, request) => this.#publish(messages, request));
   #blockedBy: string | undefined;
 
   constructor(parts: { commands: Commands; scripts: Scripts; settings: Settings; host: Host }) {
@@ -30,31 +24,33 @@ export class Publisher {
     this.#host = parts.host;
   }
 
-  async publish(messages: readonly WireMessage[], request: PublishRequest): Promise<Statuses> {
-    if (messages.length === 0) return undefined;
-    if (messages.length <= callMessagesMax) return this.#publishPart(messages, request);
+  publish(messages: readonly WireMessage[], request: PublishRequest): Promise<Statuses> {
+    return messages.length <= callMessagesMax ? this.#line.add(messages, request) : this.#publishParts(messages, request);
+  }
+
+  async #publishParts(messages: readonly WireMessage[], request: PublishRequest): Promise<Statuses> {
     const statuses: PublishStatus[] = [];
     for (let from = 0; from < messages.length; from += callMessagesMax) {
       const part = messages.slice(from, from + callMessagesMax);
-      statuses.push(...((await this.#publishPart(part, request)) ?? part.map(() => accepted)));
+      statuses.push(...((await this.#line.add(part, request)) ?? part.map(() => accepted)));
       const last = statuses.at(-1);
-      if (last?.status === "accepted") continue;
+      if (last === undefined || last.status === "accepted" || !isHalyardError(last.error, "BACKPRESSURE")) continue;
       // What follows a message that found no room must not overtake it.
-      const error = last?.error ?? new HalyardError("BACKPRESSURE", "The batch was refused.");
-      while (statuses.length < messages.length) statuses.push({ status: "refused", error });
+      const { error } = last;
+      statuses.push(...messages.slice(statuses.length).map(() => ({ status: "refused", error }) as const));
+      break;
     }
     return statuses;
   }
 
-  async #publishPart(messages: readonly WireMessage[], request: PublishRequest): Promise<Statuses> {
+  async #publish(messages: readonly WireMessage[], request: PublishRequest): Promise<Statuses> {
     const { target } = request;
     try {
       const statuses = target === undefined ? await this.#toTopics(messages, request) : await this.#toTarget(messages, target);
       this.#unblock();
       return this.#settings.replicaTimeoutMs === undefined ? statuses : await this.#replicated(messages, statuses, this.#settings.replicaTimeoutMs);
     } catch (error) {
-      if (!(error instanceof HalyardError)) throw error;
-      if (error.code === "CONNECTION_LOST" || error.code === "AUTH_FAILED") throw error;
+      if (!isHalyardError(error) || error.code === "CONNECTION_LOST" || error.code === "AUTH_FAILED") throw error;
       if (error.code === "BACKPRESSURE") this.#block(error);
       return messages.map(() => ({ status: "refused", error }));
     }
@@ -74,16 +70,20 @@ export class Publisher {
       values += own + 2;
     }
     packer.endArray(batch, values);
-    const reply = await this.#send(this.#scripts.publish, [
-      packer.take(),
-      isFirstSend === true ? "1" : "0",
-      dedupMs,
-      dedupIdsMax,
-      groupMessagesMax,
-      positions === true && history !== undefined ? "1" : "0",
-      history?.countMax ?? 0,
-      history?.maxAgeMs ?? 0,
-    ]);
+    const reply = await this.#commands.runBytes(
+      this.#scripts.publish,
+      [
+        packer.take(),
+        isFirstSend === true ? "1" : "0",
+        dedupMs,
+        dedupIdsMax,
+        groupMessagesMax,
+        positions === true && history !== undefined ? "1" : "0",
+        history?.countMax ?? 0,
+        history?.maxAgeMs ?? 0,
+      ],
+      this.#line.onMissing,
+    );
     return reply === 1 ? undefined : statusesOf(messages, reply as readonly unknown[], this.#settings);
   }
 
@@ -97,35 +97,14 @@ export class Publisher {
       packer.endNested(start);
     }
     const [kind, group] = "group" in target ? ["group", target.group] : ["dead", target.deadLetters];
-    const reply = (await this.#send(this.#scripts.send, [kind, group, packer.take(), this.#settings.groupMessagesMax])) as readonly number[];
+    const reply = (await this.#commands.runBytes(
+      this.#scripts.send,
+      [kind, group, packer.take(), this.#settings.groupMessagesMax],
+      this.#line.onMissing,
+    )) as readonly number[];
     if (reply.every((status) => status === 0)) return undefined;
     return reply.map((status) => (status === 0 ? accepted : { status: "refused", error: status === 5 ? noSuchGroup(group) : full(group, this.#settings) }));
   }
-
-  /**
-   * Batches fly one behind the other. Where one meets a server without the script, those behind it may do so too, and each is sent again in full:
-   * until all of them are through, new ones wait, so that none overtakes.
-   */
-  #send(script: Script, args: readonly Argument[]): Promise<unknown> {
-    const before = this.#isCareful ? [...this.#flying] : undefined;
-    const sending = before === undefined ? this.#commands.runBytes(script, args, this.#onMissing) : this.#sendAfter(before, script, args);
-    this.#flying.add(sending);
-    const end = (): void => {
-      this.#flying.delete(sending);
-      if (this.#flying.size === 0) this.#isCareful = false;
-    };
-    sending.then(end, end);
-    return sending;
-  }
-
-  async #sendAfter(before: readonly Promise<unknown>[], script: Script, args: readonly Argument[]): Promise<unknown> {
-    await Promise.allSettled(before);
-    return this.#commands.runBytes(script, args, this.#onMissing);
-  }
-
-  readonly #onMissing = (): void => {
-    this.#isCareful = true;
-  };
 
   /** `WAIT` covers all that this connection wrote before. */
   async #replicated(messages: readonly WireMessage[], statuses: Statuses, timeoutMs: number): Promise<Statuses> {
