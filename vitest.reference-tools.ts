@@ -9,7 +9,8 @@ import process from "node:process";
 
 const packages = ["lz4", "python3-msgpack", "python3-lz4"];
 
-const aptGet = "/usr/bin/apt-get";
+/** Runs a command once nobody else holds the same file: part of every Debian. */
+const waiting = "flock";
 
 /** Debian's own Python comes first: another in front of it in the PATH does not have Debian's packages. */
 const pythons = ["/usr/bin/python3", "python3"];
@@ -27,11 +28,12 @@ export default function setUp(): void {
   if (isThere()) return;
   if (canInstall()) {
     console.log(`Installing what the tests compare with: ${packages.join(", ")}`);
-    // Two workspaces may ask at once: the second waits for the first.
-    const apt = ["-o", "DPkg::Lock::Timeout=120", "--yes", "--no-install-recommends"];
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    spawnSync(aptGet, ["-o", "DPkg::Lock::Timeout=120", "update"], { env }); // where it fails, the lists of before may do
-    spawnSync(aptGet, ["install", ...apt, ...packages], { env, stdio: ["ignore", "ignore", "inherit"] });
+    // Two workspaces may ask at once: the second waits for the first. Where the update fails, the lists of before may do.
+    const commands = `apt-get update >/dev/null; apt-get install --yes --no-install-recommends ${packages.join(" ")} >/dev/null`;
+    spawnSync(waiting, ["/var/lock/halyard-reference-tools", "sh", "-c", commands], {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     if (isThere()) return;
   }
   const text = `Tests against other implementations need ${packages.join(", ")} (Debian, Ubuntu: apt-get install ${packages.join(" ")}).`;
@@ -44,7 +46,7 @@ function isThere(): boolean {
 }
 
 function canInstall(): boolean {
-  if (process.getuid?.() !== 0 || !existsSync(aptGet) || !existsSync("/etc/os-release")) return false;
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get") || !existsSync("/etc/os-release")) return false;
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync("/etc/os-release", "utf8"));
 }
 
