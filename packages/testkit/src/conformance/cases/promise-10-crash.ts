@@ -210,7 +210,11 @@ export const crashCases: readonly ConformanceCase[] = [
       const inbox = recorder(() => held.opened);
       await bus.subscribe("k.#", { group: "g", concurrency: 2, inFlightMax: 20 }, inbox.handle);
       await Promise.all(numbers(20).map((index) => bus.publish("k.one", index)));
-      for (let restart = 0; restart < 3; restart++) await world.subject.restartBroker?.();
+      for (let restart = 0; restart < 3; restart++) {
+        const { received } = bus.metrics();
+        await world.subject.restartBroker?.();
+        await world.until(() => bus.metrics().received > received, "it receives again what was held");
+      }
       held.open();
       await world.until(() => new Set(inbox.payloads()).size === 20, "all are handled");
       assert.equal(await bus.deadLetters("g").count(), 0, "a restart was taken for a crash");
