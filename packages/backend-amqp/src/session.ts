@@ -21,6 +21,7 @@ import { DeadLetterQueues } from "./dead-letters.ts";
 import { Declare } from "./declare.ts";
 import { lostError } from "./errors.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
+import { historyOf } from "./history.ts";
 import { keepUsed } from "./idle.ts";
 import { type LivePort, LiveSubscription } from "./live-subscription.ts";
 import { managementOf } from "./management.ts";
@@ -44,7 +45,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   readonly closed: Promise<Error | undefined>;
   readonly deadLetters: DeadLetters;
   readonly admin: Admin;
-  readonly history: History | undefined = undefined;
+  readonly history: History | undefined;
   readonly #parts: SessionParts;
   readonly #host: Host;
   readonly #names: NamespaceNames;
@@ -93,6 +94,11 @@ export class AmqpSession implements Session, GroupPort, LivePort {
       ended: this.closed,
       lost: () => this.#lost,
     });
+    const forHistory = { channels: this.#channels, names: this.#names, publisher: this.#publisher, lost: () => this.#lost };
+    this.history =
+      settings.history === undefined
+        ? undefined
+        : historyOf({ ...forHistory, nextTag: () => `${this.nextConsumerTag("history")}/${host.random().toString(36).slice(2, 12)}` });
     this.admin = adminOf({
       names: this.#names,
       settings,
