@@ -46,7 +46,8 @@ take(parked)
 if lease >= 0 and #taken < most * 3 then
   local rows, others = redis.call('XPENDING', stream, GROUP, 'IDLE', lease, '-', '+', most + #taken / 3), {}
   for _, row in ipairs(rows) do
-    if lease > 0 or row[2] ~= me then others[#others + 1] = row end
+    -- What we hold ourselves and did not extend goes to somebody else first, if there is anybody.
+    if row[2] ~= me or (lease > 0 and row[3] >= 2 * lease) then others[#others + 1] = row end
   end
   take(others)
 end
