@@ -7,6 +7,7 @@ import type { Clock } from "@halyard/core/spi";
 import type { ConfirmChannel, Options } from "amqplib";
 import { type ChannelParts, type GuardedChannel, openConfirmChannel } from "./channel.ts";
 import { type Batch, Confirms, type Failure, type Failures } from "./confirms.ts";
+import { isReply, replies } from "./errors.ts";
 
 /** One message to be written. */
 export interface Publication {
@@ -19,6 +20,8 @@ export interface Publication {
 export interface PublisherParts extends ChannelParts {
   /** Declares what is published to; called before the first message on each channel. */
   readonly prepare: () => Promise<void>;
+  /** An exchange that was published to does not exist any more: the broker closed the channel. */
+  readonly onMissing: (error: Error) => void;
 }
 
 /** What became of a batch: `undefined`, all stored; else by position. */
@@ -59,7 +62,9 @@ export class Publisher {
 
   async #open(): Promise<Line> {
     if (this.#lines++ > 0 || this.#line === undefined) await this.#parts.prepare();
-    this.#line = new Line(await openConfirmChannel(this.#parts), this.#clock, this.#parts.requestTimeoutMs);
+    this.#line = new Line(await openConfirmChannel(this.#parts), this.#clock, this.#parts.requestTimeoutMs, (error) => {
+      if (isReply(error, replies.notFound)) this.#parts.onMissing(error);
+    });
     return this.#line;
   }
 }
@@ -73,7 +78,7 @@ export class Line {
   /** What was written since the last `commit`. */
   #written = 0;
 
-  constructor(channel: GuardedChannel<ConfirmChannel>, clock: Clock, timeoutMs: number) {
+  constructor(channel: GuardedChannel<ConfirmChannel>, clock: Clock, timeoutMs: number, onError: (error: Error) => void) {
     this.channel = channel;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
@@ -81,9 +86,10 @@ export class Line {
     raw.on("ack", ({ deliveryTag, multiple }) => this.#confirms.answer(deliveryTag, multiple, false));
     raw.on("nack", ({ deliveryTag, multiple }) => this.#confirms.answer(deliveryTag, multiple, true));
     raw.on("return", ({ properties }) => this.#confirms.returned(properties.messageId));
-    channel.onEnd(() => {
+    channel.onEnd((error) => {
       this.#cancelTick?.();
       this.#confirms.expire(Number.POSITIVE_INFINITY);
+      if (error !== undefined) onError(error);
     });
   }
 

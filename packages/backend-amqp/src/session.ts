@@ -79,7 +79,13 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     this.#channels = { connection: consuming, clock, requestTimeoutMs };
     const pool = new ChannelPool(this.#channels);
     this.#declare = new Declare({ pool, names: this.#names, settings });
-    this.#publisher = new Publisher({ connection: publishing, clock, requestTimeoutMs, prepare: () => this.#declare.namespace() });
+    this.#publisher = new Publisher({
+      connection: publishing,
+      clock,
+      requestTimeoutMs,
+      prepare: () => this.#declare.namespace(),
+      onMissing: (error) => this.#exchangeGone(error),
+    });
     const write = { saysPriority: settings.queue.type === "classic" };
     const shared = { publisher: this.#publisher, declare: this.#declare, names: this.#names, write };
     this.#outgoing = new Outgoing({ ...shared, lost: () => this.#lost, blocked: () => this.#blocked });
@@ -245,6 +251,13 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     // From here on nothing is lost any more; core subscribes again.
     this.#host.report({ type: "recreated", what: `the queue ${this.#names.group(group)}`, lost: "unknown" });
     return deletedError(`The queue of group ${group}`);
+  }
+
+  /** With an exchange go its bindings. The next session declares it, and subscribing anew binds the groups again. */
+  #exchangeGone(error: Error): void {
+    if (this.#lost !== undefined) return;
+    this.#host.report({ type: "recreated", what: `an exchange of the namespace ${this.#host.namespace}, with all bindings of groups`, lost: "unknown" });
+    this.#end(error);
   }
 
   close(): Promise<void> {

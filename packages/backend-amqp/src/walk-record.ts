@@ -54,7 +54,12 @@ export class WalkRecord {
   async write(count: number): Promise<void> {
     const line = await this.#parts.publisher.line();
     const failures = await line.publish([
-      { exchange: "", routingKey: this.#parts.names.held(this.#group), body: Buffer.from(String(count)), options: { mandatory: true, deliveryMode: 2 } },
+      {
+        exchange: "",
+        routingKey: this.#parts.names.held(this.#group),
+        body: Buffer.from(String(count)),
+        options: { mandatory: true, deliveryMode: 2, messageId: `held-${this.#group}` },
+      },
     ]);
     if (failures !== undefined)
       throw new HalyardError("BACKEND_FAILED", "RabbitMQ did not take the note of how many dead letters are being read.", { retryable: true });

@@ -336,6 +336,19 @@ describe("RabbitMQ", () => {
     assert.equal((await session.admin.group("g", never))?.waiting, 100);
   });
 
+  it("ends the session when its exchange is deleted, says so, and binds the groups again in the next", async () => {
+    const session = await open();
+    await join(session);
+    await manage(broker, "DELETE", `exchanges/%2F/${namespace}`);
+    await session.publish([wire("q.one", "lost")], { signal: never }).catch(() => undefined);
+    assert.ok(await session.closed);
+    assert.ok(events.some(({ type }) => type === "recreated"));
+    const next = await open();
+    const subscription = await join(next);
+    await accepts(next, [wire("q.one", "flows")]);
+    assert.deepEqual((await receives(subscription, 1)).map(textOf), ["flows"]);
+  });
+
   it("lists groups with their patterns where the management plugin may be asked", async () => {
     const session = await open({ managementUrl: broker.managementUrl });
     await session.admin.defineGroup("g", { add: [parsePattern("a.*"), parsePattern("b")], drop: [] }, never);
