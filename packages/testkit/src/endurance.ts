@@ -58,13 +58,17 @@ function onBroker({ subject, report, name, start, cases, isRequired }: OnBroker)
     }, startMsMax);
     afterAll(() => broker?.stop(), cleanupMs);
     for (const one of cases) {
+      report.expected++;
       const title = isRequired ? one.title : `${one.title} (${name})`;
       it(`promise ${one.promise}: ${one.title}`, { timeout: caseMsMax + cleanupMs }, async (context) => {
         if (broker === undefined) throw new Error("the broker could not be started");
         const place = { namespace: freshNamespace(), broker };
         const facts = await learnFacts({ create: () => subject.create(place) });
         const reason = one.needs?.(facts.capabilities, subject);
-        if (reason !== undefined) context.skip(reason);
+        if (reason !== undefined) {
+          report.expected--;
+          context.skip(reason);
+        }
         await recorded({ report, title, isRequired }, (onEnd) => runBrokerCase(one, subject, place.broker, { deadlineMs: caseMsMax, onEnd }));
       });
     }
@@ -84,6 +88,7 @@ function onCluster(cluster: ClusterUnderTest, report: EnduranceReport, settleMs:
     }, startMsMax);
     afterAll(() => running?.stop(), cleanupMs);
     const one = failoverCase(cluster.name, current);
+    report.expected++;
     it(`promise ${one.promise}: ${one.title}`, { timeout: caseMsMax + cleanupMs }, async () => {
       // The cluster kills and starts its own nodes; to the case it is a broker that is not its to kill.
       const broker = externalBroker("redis", "cluster://127.0.0.1");

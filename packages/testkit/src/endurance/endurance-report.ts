@@ -19,16 +19,18 @@ export class EnduranceReport {
   readonly rows: EnduranceRow[] = [];
   readonly #name: string;
   version = "";
+  /** Runs that should end up in `rows`. */
+  expected = 0;
 
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** Prints the table, and writes `endurance/<name>.json` below HALYARD_REPORT_DIR. */
+  /** Prints the table, and after a whole run writes `endurance/<name>.json` below HALYARD_REPORT_DIR. */
   write(): void {
     console.info(`\nEndurance of ${this.#name}, broker ${this.version}, Node ${process.versions.node}\n${this.#table()}\n`);
     const folder = process.env.HALYARD_REPORT_DIR;
-    if (folder === undefined) return;
+    if (folder === undefined || this.rows.length < this.expected) return;
     mkdirSync(join(folder, "endurance"), { recursive: true });
     const result = { backend: this.#name, brokerVersion: this.version, nodeVersion: process.versions.node, endedAt: new Date().toISOString(), runs: this.rows };
     writeFileSync(join(folder, "endurance", `${this.#name.replaceAll(/[^A-Za-z0-9-]+/g, "-")}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
