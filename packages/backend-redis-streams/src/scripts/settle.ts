@@ -7,7 +7,7 @@
 import type { Names } from "../keys.ts";
 import { parkedName, prelude, type Script, scriptOf } from "./script.ts";
 
-/** ARGV: group, epoch, ids. Returns 1, or 0 where nothing was done because the epoch is another. */
+/** ARGV: group, epoch, ids. Returns 1, or 0 where nothing was done: the epoch is another, or the stream is gone. */
 export const ackScript = (names: Names): Script =>
   scriptOf(
     "ack",
@@ -15,8 +15,7 @@ export const ackScript = (names: Names): Script =>
 local group = ARGV[1]
 if redis.call('HGET', p .. 'epochs', group) ~= ARGV[2] then return 0 end
 local stream = p .. '${names.group}' .. group
-if redis.call('EXISTS', stream) == 0 then return 0 end
-redis.call('XACK', stream, '${names.consumerGroup}', unpack(ARGV, 3))
+if redis.call('XACK', stream, '${names.consumerGroup}', unpack(ARGV, 3)) == 0 then return 0 end
 redis.call('XDEL', stream, unpack(ARGV, 3))
 return 1
 `,
