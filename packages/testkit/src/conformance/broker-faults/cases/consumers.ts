@@ -30,16 +30,18 @@ export async function retriesSurvive(world: BrokerWorld, delayMs: number): Promi
   await world.process(orders);
   await world.until(() => new Set(of("handled", "g").map(({ id }) => id)).size === count, "all are retried", delayMs + world.deadlineMs);
   await world.closes(bus, "g");
-  const firstRuns = new Map(of("delivered", "g").flatMap(({ id, attempt, timeMs }) => (attempt === 1 ? [[id, timeMs]] : [])));
+  // A broker that forgot an ack in its death hands the first attempt over again: the retry that was stored before counts from the earlier run.
+  const firstRuns = new Map<string, number>();
+  for (const { id, attempt, timeMs } of of("delivered", "g"))
+    if (attempt === 1) firstRuns.set(id, Math.min(timeMs, firstRuns.get(id) ?? Number.POSITIVE_INFINITY));
   for (const { id, attempt, timeMs } of of("delivered", "g")) {
     if (attempt === 1) continue;
     const waitedMs = timeMs - (firstRuns.get(id) ?? 0);
     assert.ok(waitedMs >= delayMs - graceMs, `a retry came after ${waitedMs} of ${delayMs} ms`);
   }
   assert.deepEqual([...counted(of("handled", "g").map(({ id }) => id)).values()], Array(count).fill(1), "each is handled once");
-  assert.deepEqual(
-    of("delivered", "other").map(({ attempt }) => attempt),
-    Array(count).fill(1),
+  assert.ok(
+    of("delivered", "other").every(({ attempt }) => attempt === 1),
     "another group saw a retry",
   );
 }
