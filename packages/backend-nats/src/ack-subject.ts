@@ -16,11 +16,23 @@ const nanosecondsDigits = 6;
 export function parseAckSubject(reply: string): AckSubject | undefined {
   if (!reply.startsWith("$JS.ACK.")) return undefined;
   const words = reply.split(".");
-  const first = words.length === 9 ? 4 : words.length >= 11 ? 6 : -1;
+  const first = firstNumber(words);
   if (first < 0) return undefined;
   const deliveries = Number(words[first]);
   const sequence = Number(words[first + 1]);
   const nanoseconds = words[first + 3] ?? "";
   const storedMs = Number(nanoseconds.slice(0, -nanosecondsDigits)); // the whole number does not fit into a double
   return Number.isSafeInteger(deliveries) && Number.isSafeInteger(sequence) && Number.isFinite(storedMs) ? { deliveries, sequence, storedMs } : undefined;
+}
+
+/** Stream and consumer that a message came from. */
+export function placeOf(reply: string): readonly [stream: string, durable: string] {
+  const words = reply.split(".");
+  const first = firstNumber(words);
+  return [words[first - 2] ?? "", words[first - 1] ?? ""];
+}
+
+/** Where the deliveries stand, after stream and consumer. */
+function firstNumber(words: readonly string[]): number {
+  return words.length === 9 ? 4 : words.length >= 11 ? 6 : -1;
 }

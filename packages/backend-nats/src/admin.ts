@@ -97,7 +97,7 @@ function countOf(info: StreamInfo | undefined): number {
   return Object.values(info?.state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
 }
 
-/** With interest retention a topic is forgotten when all it carried was handled: then nobody knows. */
+/** Where what was handled is removed, a topic is forgotten with all it carried: then nobody knows. */
 async function topicsOf({ api, topology, keepsTopics }: AdminParts): Promise<readonly { readonly topic: string; readonly stored: number }[] | undefined> {
   if (!keepsTopics) return undefined;
   const info = await api.streamInfo(topology.stream, `${topology.topicPrefix}>`);

@@ -44,6 +44,23 @@ export class JetStreamApi {
     return purged;
   }
 
+  /** Removes what is stored up to a sequence, on one subject or on all. */
+  async purgeUpTo(stream: string, sequence: number, subject?: string): Promise<void> {
+    const options = subject === undefined ? { seq: sequence + 1 } : { filter: subject, seq: sequence + 1 };
+    await orMissing(this.#manager.streams.purge(stream, options), apiCodes.streamNotFound, `Removing what was handled from ${stream}`);
+  }
+
+  /** Sequence of the first message from `from` on whose subject passes the filter. */
+  async nextOn(stream: string, filter: string, from: number): Promise<number | undefined> {
+    const query = { seq: from, next_by_subj: filter }; // the server takes both together, the client's type knows only the first
+    const found = await orMissing(
+      this.#manager.streams.getMessage(stream, query),
+      [apiCodes.streamNotFound, apiCodes.messageNotFound],
+      `Looking for ${filter}`,
+    );
+    return found?.seq;
+  }
+
   /** Removing what is gone already is no error. */
   async deleteMessage(stream: string, sequence: number): Promise<void> {
     const deleting = this.#manager.streams.deleteMessage(stream, sequence, false);
@@ -77,14 +94,18 @@ export class JetStreamApi {
     await orMissing(this.#manager.consumers.delete(stream, durable), [apiCodes.consumerNotFound, apiCodes.streamNotFound], `Deleting the consumer ${durable}`);
   }
 
-  /** Names of a stream's consumers. */
-  async consumerNames(stream: string): Promise<readonly string[]> {
-    const names: string[] = [];
+  async consumers(stream: string): Promise<readonly ConsumerInfo[]> {
+    const found: ConsumerInfo[] = [];
     const listing = (async () => {
-      for await (const { name } of this.#manager.consumers.list(stream)) names.push(name);
+      for await (const info of this.#manager.consumers.list(stream)) found.push(info);
     })();
     await orMissing(listing, apiCodes.streamNotFound, `Listing the consumers of ${stream}`);
-    return names;
+    return found;
+  }
+
+  /** Names of a stream's consumers. */
+  async consumerNames(stream: string): Promise<readonly string[]> {
+    return (await this.consumers(stream)).map(({ name }) => name);
   }
 }
 

@@ -2,8 +2,9 @@
  * A subscription without a group: core NATS, at most once by nature. What comes waits in a buffer of fixed size; when it is full the oldest goes, and that
  * is reported. Where filters overlap, the server sends a message once for each: all but the first filter's are dropped here.
  */
-import type { BackendSubscription, Delivery, HalyardError, Host, SettleStatus, TopicPattern } from "@halyard/core/spi";
-import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { type BackendSubscription, type Delivery, HalyardError, type Host, type SettleStatus, type TopicPattern } from "@halyard/core/spi";
+import { type Msg, type NatsConnection, PermissionViolationError, type Subscription } from "@nats-io/transport-node";
+import { fromPermission } from "./errors.ts";
 import { coverOf, type Filter, filtersOf, takes, textOf } from "./filters.ts";
 import type { Topology } from "./names.ts";
 import { readMessage } from "./native-message.ts";
@@ -35,7 +36,7 @@ export class LiveSubscription implements BackendSubscription {
     this.#filters = coverOf(parts.patterns.flatMap(filtersOf));
     this.#subscriptions = this.#filters.map((filter, index) =>
       parts.connection.subscribe(parts.topology.topicPrefix + textOf(filter), {
-        callback: (error, message) => void (error === null && this.#take(message, index)),
+        callback: (error, message) => (error === null ? this.#take(message, index) : this.#deny(error)),
       }),
     );
   }
@@ -96,6 +97,16 @@ export class LiveSubscription implements BackendSubscription {
     this.#held.clear();
     onClose(this);
     this.#wake?.();
+  }
+
+  /** The server tells of a subscription that is not allowed before it answers the next ping. */
+  #deny(error: Error): void {
+    this.fail(error instanceof PermissionViolationError ? fromPermission(error) : new HalyardError("BACKEND_FAILED", error.message, { cause: error }));
+  }
+
+  /** Why it ended by itself. */
+  get failure(): HalyardError | undefined {
+    return this.#failure;
   }
 
   #take(message: Msg, index: number): void {

@@ -6,16 +6,16 @@ import type { NatsNames } from "./names.ts";
 /** How the stream of the topics is made. A stream that exists is used as it is, and what Halyard relies on is compared field by field. */
 export interface NatsStreamOptions {
   /**
-   * `"interest"` (default): a message is stored as long as some group has not handled it. Storage is bounded by what waits, and nothing that a group has
-   * not handled is ever dropped. `"limits"`: messages stay until `maxAgeMs` or until the stream is full: that gives history and groups that start
+   * `"handled"` (default): what every group has handled is removed, by the sessions, a few seconds later. Storage is bounded by what waits, and nothing
+   * that a group has not handled is ever dropped. `"limits"`: messages stay until `maxAgeMs` or until the stream is full: that gives history and groups that start
    * earlier, and a group that falls behind further than the limits loses messages.
    */
-  readonly retention?: "interest" | "limits";
+  readonly retention?: "handled" | "limits";
   /** Default `"file"`. */
   readonly storage?: "file" | "memory";
   /** Copies in a cluster, 1 to 5. Default 1. */
   readonly replicas?: number;
-  /** With `"limits"`: how long messages are kept, milliseconds. Default 604,800,000 (7 days). Not with `"interest"`. */
+  /** With `"limits"`: how long messages are kept, milliseconds. Default 604,800,000 (7 days). Not with `"handled"`. */
   readonly maxAgeMs?: number;
   /** Most bytes in the stream; a publish beyond them is refused with `BACKPRESSURE`. Default: what the server has. */
   readonly maxBytes?: number;
@@ -209,10 +209,10 @@ function namesOf(names: NatsNames | undefined): NatsNames {
 
 function streamOf(options: NatsStreamOptions): Settings["stream"] {
   assertNames("stream", options, streamNames);
-  const { retention = "interest", storage = "file" } = options;
-  if (retention !== "interest" && retention !== "limits") throw invalid("stream.retention", 'must be "interest" or "limits"');
+  const { retention = "handled", storage = "file" } = options;
+  if (retention !== "handled" && retention !== "limits") throw invalid("stream.retention", 'must be "handled" or "limits"');
   if (storage !== "file" && storage !== "memory") throw invalid("stream.storage", 'must be "file" or "memory"');
-  if (retention === "interest" && options.maxAgeMs !== undefined)
+  if (retention === "handled" && options.maxAgeMs !== undefined)
     throw invalid("stream.maxAgeMs", 'would drop what a group has not handled: use it with retention "limits"');
   const maxAgeMs = retention === "limits" ? whole("stream.maxAgeMs", options.maxAgeMs ?? 7 * dayMs, 1_000, 3_650 * dayMs) : undefined;
   return {

@@ -4,6 +4,9 @@
  *
  * A request cannot be taken back, but its reply subject can: after UNSUB the server skips the request (measured on 2.9.10: the message went to the next
  * one). `cancel` unsubscribes, waits for the round trip, and only then counts the request as gone, so a message on its way is not lost.
+ *
+ * A server that has nothing but such dead requests left errs when a message is given back (measured on 2.9.10): that message is lost until its `ack_wait` is
+ * over, and the newest one is handed out twice. Asking for the consumer's state makes the server forget dead requests first, see `forgetDeadRequests`.
  */
 import type { Clock } from "@halyard/core/spi";
 import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
@@ -15,6 +18,12 @@ const expiresMs = 30_000;
 const heartbeatMs = 2_000;
 /** In silence for so long, consumer or stream leader are gone: a request to a consumer that does not exist is never answered (2.9.10). */
 const silenceMsMax = 5_000;
+
+/** A server that refuses a request (too many wait at this consumer) is asked again so much later. */
+const refusedMs = 500;
+
+/** Waiting longer would hold up closing more than a message that comes late. */
+const forgetMsMax = 2_000;
 
 const millionNs = 1_000_000;
 
@@ -45,6 +54,9 @@ export class PullSource {
   #requests = 0;
   #lastSignMs = 0;
   #lastTrafficMs = 0;
+  #notBeforeMs = 0;
+  /** Of the last request that does not wait. */
+  #noWaitCount = 0;
   /** How many messages the next request may ask for: grows while they come, shrinks while they do not. */
   demand = 1;
 
@@ -65,13 +77,14 @@ export class PullSource {
 
   pull(count: number, options: { readonly noWait?: boolean } = {}): void {
     const { connection, clock, inboxPrefix, apiPrefix } = this.#parts;
-    if (connection.isClosed()) return;
+    if (connection.isClosed() || clock.monotonicMs() < this.#notBeforeMs) return;
     if (this.#subscription === undefined) {
       const inbox = `${createInbox(inboxPrefix)}.`;
       this.#inbox = inbox;
       this.#subscription = connection.subscribe(`${inbox}*`, { callback: (_, message) => this.#onMessage(message, inbox) });
     }
     this.#outstanding += count;
+    if (options.noWait === true) this.#noWaitCount = count;
     this.#lastSignMs = clock.monotonicMs();
     this.#lastTrafficMs = this.#lastSignMs;
     const request =
@@ -90,6 +103,7 @@ export class PullSource {
     this.#outstanding = 0;
     try {
       await subscription.drain();
+      await forgetDeadRequests(this.#parts.connection, this.#parts.apiPrefix, this.stream, this.durable);
     } catch {
       // The connection has ended: nothing is outstanding any more.
     }
@@ -132,14 +146,26 @@ export class PullSource {
     const pending = Number(headers?.get("Nats-Pending-Messages") ?? "");
     const description = headers?.description ?? "";
     if (code === 404)
-      this.#countDown(Number.POSITIVE_INFINITY, inbox); // only a request that does not wait is answered so, and it is the only one
+      this.#countDown(this.#noWaitCount, inbox); // only a request that does not wait is answered so, and one is open at a time
     else if (headers?.has("Nats-Pending-Messages") === true) this.#countDown(pending, inbox);
     else if (code === 503 || /deleted|not found|no responders|leadership|shutdown/i.test(description)) {
       this.#countDown(Number.POSITIVE_INFINITY, inbox);
       if (inbox === this.#inbox) this.#parts.onGone(this, description);
       return;
-    } else this.#countDown(Number.POSITIVE_INFINITY, inbox); // refused as a whole: nothing of it will come
+    } else {
+      this.#countDown(Number.POSITIVE_INFINITY, inbox); // refused as a whole: nothing of it will come
+      this.#notBeforeMs = this.#lastSignMs + refusedMs;
+    }
     this.demand = Math.max(1, this.demand >> 1);
     this.#parts.onEmpty(this);
+  }
+}
+
+/** Resolves when the server has looked through the requests that wait at a consumer, or does not answer. */
+export async function forgetDeadRequests(connection: NatsConnection, apiPrefix: string, stream: string, durable: string): Promise<void> {
+  try {
+    await connection.request(`${apiPrefix}.CONSUMER.INFO.${stream}.${durable}`, undefined, { timeout: forgetMsMax });
+  } catch {
+    // No consumer, or no server: then no request waits either.
   }
 }

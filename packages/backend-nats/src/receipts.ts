@@ -1,6 +1,8 @@
 /** What is in the hands of this process, and what a session that was lost left in them. */
 import type { Clock } from "@halyard/core/spi";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { placeOf } from "./ack-subject.ts";
+import { forgetDeadRequests } from "./pull-source.ts";
 
 /** Names one hand-over. */
 export class Receipt {
@@ -38,9 +40,13 @@ export class Stranded {
     for (const { reply, leaseUntilMs } of receipts) if (leaseUntilMs > nowMs && this.#replies.size < strandedMax) this.#replies.set(reply, leaseUntilMs);
   }
 
-  giveBack(connection: NatsConnection, clock: Clock): void {
-    const nowMs = clock.monotonicMs();
-    for (const [reply, leaseUntilMs] of this.#replies) if (leaseUntilMs > nowMs) connection.publish(reply, nak);
+  async giveBack(connection: NatsConnection, clock: Clock, apiPrefix: string): Promise<void> {
+    const replies = [...this.#replies];
     this.#replies.clear();
+    // Requests of the connection that broke may still wait at the consumers, and nothing else.
+    const consumers = new Map(replies.map(([reply]) => [placeOf(reply).join(" "), placeOf(reply)]));
+    await Promise.all([...consumers.values()].map(([stream, durable]) => forgetDeadRequests(connection, apiPrefix, stream, durable)));
+    const nowMs = clock.monotonicMs();
+    for (const [reply, leaseUntilMs] of replies) if (leaseUntilMs > nowMs && !connection.isClosed()) connection.publish(reply, nak);
   }
 }

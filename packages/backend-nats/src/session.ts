@@ -36,6 +36,7 @@ import { type Frame, Publisher } from "./publisher.ts";
 import type { Stranded } from "./receipts.ts";
 import { ServerClock } from "./server-clock.ts";
 import { ensureStreams, type StreamsFound } from "./streams.ts";
+import { Sweeper } from "./sweeper.ts";
 import { encodeHeaders, publishId, withinBytes } from "./wire.ts";
 
 /** Room for headers in the server's `max_payload`: 32 KiB of the user's, core's diagnosis of a dead letter, and Halyard's own fields. */
@@ -77,6 +78,8 @@ class NatsSession implements Session {
   readonly #groups: GroupStore;
   readonly #mover: Mover;
   readonly #serverClock: ServerClock;
+  /** Where the stream keeps only what is of use. */
+  readonly #sweeper: Sweeper | undefined;
   readonly #over = new AbortController();
   readonly #members = new Set<GroupSubscription>();
   readonly #live = new Set<LiveSubscription>();
@@ -135,6 +138,8 @@ class NatsSession implements Session {
       announce: (delayClass) => connection.publish(`${topology.inboxPrefix}hint`, String(delayClass)),
       warn: (text, error) => host.report({ type: "warning", text: `${text} ${error.message}` }),
     });
+    this.#sweeper =
+      settings.stream.retention === "limits" ? undefined : new Sweeper({ api, clock, random, topology, warn: (thrown) => this.#onSweepFailure(thrown) });
     this.deadLetters = this.#guarded(deadLettersOf({ ...common, over: this.#over.signal, hasGroup: (group) => this.#hasGroup(group) }));
     this.admin = this.#guarded(
       adminOf({
@@ -153,7 +158,7 @@ class NatsSession implements Session {
     const { connection, host, topology, stranded } = this.#parts;
     void this.#followStatus();
     void connection.closed().then((error) => this.#end(closeError(error ?? undefined, this.#parts.settings.where)));
-    stranded.giveBack(connection, host.clock);
+    await stranded.giveBack(connection, host.clock, this.#apiPrefix);
     this.#listening = [
       // A definition that is published may still be refused: it is a hint to read again, no more.
       connection.subscribe(recordSubject(topology, "*"), { callback: (_, { subject }) => this.#onHint(subject.slice(recordSubject(topology, "").length)) }),
@@ -193,6 +198,7 @@ class NatsSession implements Session {
     }
     if (isTooLarge) return this.#publishFitting(frames, payloadBytesMax, positions === true);
     const statuses = await this.#publisher.send(frames, positions);
+    if (target === undefined) this.#noteStored(statuses);
     return statuses;
   }
 
@@ -263,6 +269,18 @@ class NatsSession implements Session {
     });
   }
 
+  #noteStored(statuses: readonly PublishStatus[] | undefined): void {
+    if (this.#sweeper === undefined) return;
+    this.#sweeper.noteActivity();
+    if (statuses?.some((status) => status.status === "refused" && isHalyardError(status.error, "BACKPRESSURE")) === true) this.#sweeper.hurry();
+  }
+
+  /** It is tried again; a connection that has ended is told by its end. */
+  #onSweepFailure(thrown: unknown): void {
+    if (this.#ended !== undefined || isHalyardError(thrown, "TIMEOUT") || isHalyardError(thrown, "CONNECTION_LOST")) return;
+    this.#parts.host.report({ type: "warning", text: `What was handled could not be removed from the stream: ${asError(thrown).message}` });
+  }
+
   async #subscribeLive({ patterns, inFlightMax }: SubscribeRequest, signal: AbortSignal): Promise<BackendSubscription> {
     const { connection, host, topology } = this.#parts;
     const live = new LiveSubscription({ connection, host, topology, patterns, inFlightMax, onClose: (subscription) => this.#live.delete(subscription) });
@@ -273,6 +291,7 @@ class NatsSession implements Session {
       await live.close();
       throw this.#ended ?? fromRequest(thrown, "Subscribing");
     }
+    if (live.failure !== undefined) throw live.failure;
     return live;
   }
 
@@ -385,6 +404,7 @@ class NatsSession implements Session {
       const nowMs = this.#parts.host.clock.monotonicMs();
       for (const member of this.#members) member.watch(nowMs);
       this.#mover.watch(nowMs);
+      this.#sweeper?.watch(nowMs);
       this.#watch();
     });
   }

@@ -32,7 +32,8 @@ export function wantedStreams(
       ...common,
       name: topology.stream,
       subjects: subjects.topics,
-      retention: stream.retention === "interest" ? RetentionPolicy.Interest : RetentionPolicy.Limits,
+      // Not `interest`, whatever is removed when: see `sweeper.ts`.
+      retention: RetentionPolicy.Limits,
       ...(stream.maxAgeMs === undefined ? {} : { max_age: stream.maxAgeMs * millionNs }),
       ...(stream.maxBytes === undefined ? {} : { max_bytes: stream.maxBytes }),
       ...(stream.maxMessages === undefined ? {} : { max_msgs: stream.maxMessages }),

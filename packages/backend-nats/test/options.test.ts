@@ -21,7 +21,7 @@ describe("options", () => {
     expect({ servers, ackWaitMs, stream, inboxPrefix }).toEqual({
       servers: ["nats://127.0.0.1:4222"],
       ackWaitMs: 30_000,
-      stream: { retention: "interest", storage: "file", replicas: 1 },
+      stream: { retention: "handled", storage: "file", replicas: 1 },
       inboxPrefix: "_INBOX",
     });
   });

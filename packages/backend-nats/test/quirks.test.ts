@@ -23,7 +23,14 @@ beforeAll(async () => {
   broker = await startNats({
     users: [
       { user: "root", password: "root" },
-      { ...user, permissions: { ...allowed, publish: { allow: allowed.publish, deny: ["kit.*.secret.>"] } } },
+      {
+        ...user,
+        permissions: {
+          ...allowed,
+          publish: { allow: allowed.publish, deny: ["kit.*.secret.>"] },
+          subscribe: { allow: allowed.subscribe, deny: ["kit.*.forbidden.>"] },
+        },
+      },
     ],
     isOwned: true,
   });
@@ -144,6 +151,13 @@ describe("what the server allows", { timeout: 60_000 }, () => {
     await expect(bus.publish("secret.plan", 1)).rejects.toMatchObject({ code: "NOT_AUTHORIZED" });
     expect(performance.now() - startMs).toBeLessThan(900); // before the confirm is overdue
     await bus.publish("open.plan", 1);
+  });
+
+  it("is told at once: a live subscription that the user may not have is NOT_AUTHORIZED", async () => {
+    const namespace = space();
+    const bus = await busOn(namespace, { url: `nats://127.0.0.1:${broker.port}`, ...user, inboxPrefix: "_INBOX_kit", names: { subjectPrefix: "kit" } });
+    await bus.subscribe("open.#", {}, () => undefined);
+    await expect(bus.subscribe("forbidden.#", {}, () => undefined)).rejects.toMatchObject({ code: "NOT_AUTHORIZED" });
   });
 
   it("is looked at: a stream that would drop messages is refused with the name of the field", async () => {

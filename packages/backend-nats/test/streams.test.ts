@@ -13,7 +13,7 @@ describe("streams", () => {
     expect(topics).toMatchObject({
       name: "shop",
       subjects: ["shop.>"],
-      retention: RetentionPolicy.Interest,
+      retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.New,
       storage: StorageType.File,
     });
