@@ -9,6 +9,7 @@ import type { ConsumeMessage } from "amqplib";
 import type { GuardedChannel } from "./channel.ts";
 import { type Consumer, Consumers } from "./consumers.ts";
 import { DeliveryTags } from "./delivery-tags.ts";
+import { isReply, replies } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
 import { Pipeline } from "./pipeline.ts";
 import { deliveriesBefore, dueMsOf, fromMessage } from "./wire.ts";
@@ -82,7 +83,9 @@ export class GroupSubscription implements BackendSubscription {
       nextTag: () => parts.port.nextConsumerTag(parts.group),
       onDelivery: this.#onDelivery,
       onCancel: () => void this.#onCancel(),
-      onError: (error) => this.fail(error),
+      onError: (error) => {
+        if (!this.#isLeaving) this.fail(error);
+      },
     });
     this.#channel.onEnd((error) => this.#onChannelEnd(error));
   }
@@ -279,6 +282,11 @@ export class GroupSubscription implements BackendSubscription {
 
   #onChannelEnd(error: Error | undefined): void {
     if (this.#isLeaving) return;
+    // A queue that goes while its consumers change is not cancelled but missing.
+    if (isReply(error, replies.notFound)) {
+      void this.#onCancel();
+      return;
+    }
     const text = `RabbitMQ closed the channel of group ${this.group}: ${error?.message ?? "no reason given"}`;
     this.fail(this.#parts.port.lost ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
   }

@@ -10,6 +10,7 @@ import type {
   PublishStatus,
   Session,
   SubscribeRequest,
+  TopicPattern,
   WireMessage,
 } from "@halyard/core/spi";
 import { HalyardError } from "@halyard/core/spi";
@@ -31,6 +32,11 @@ import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import { Storing } from "./storing.ts";
 import { waitForTurn } from "./turn.ts";
+import { pause } from "./waiting.ts";
+
+/** A queue that was deleted is made again within a second. */
+const redeclaresMax = 20;
+const redeclarePauseMs = 50;
 
 export interface SessionParts {
   readonly settings: Settings;
@@ -244,13 +250,32 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     try {
       if (this.#removed.has(group) || (await this.#declare.wasRemoved(group)))
         return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
-      await this.#declare.group(group, patterns, []);
+      await this.#redeclare(group, patterns);
     } catch (thrown) {
-      return this.#lost ?? (thrown instanceof HalyardError ? thrown : lostError(thrown));
+      if (this.#lost !== undefined) return this.#lost;
+      this.#reportRecreated(group); // not yet, but core subscribes again until it is
+      return thrown instanceof HalyardError ? thrown : lostError(thrown);
     }
     // From here on nothing is lost any more; core subscribes again.
-    this.#host.report({ type: "recreated", what: `the queue ${this.#names.group(group)}`, lost: "unknown" });
+    this.#reportRecreated(group);
     return deletedError(`The queue of group ${group}`);
+  }
+
+  /** Consumers are told before their queue is quite gone: what is declared in that moment fails. */
+  async #redeclare(group: string, patterns: readonly TopicPattern[]): Promise<void> {
+    for (let rest = redeclaresMax; ; rest--) {
+      try {
+        await this.#declare.group(group, patterns, []);
+        return;
+      } catch (error) {
+        if (rest === 0 || this.#lost !== undefined) throw error;
+        await pause(this.#host.clock, redeclarePauseMs);
+      }
+    }
+  }
+
+  #reportRecreated(group: string): void {
+    this.#host.report({ type: "recreated", what: `the queue ${this.#names.group(group)}`, lost: "unknown" });
   }
 
   /** With an exchange go its bindings. The next session declares it, and subscribing anew binds the groups again. */
