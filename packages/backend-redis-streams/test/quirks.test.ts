@@ -58,6 +58,25 @@ it("brings back a retry whose session has died, and says how many wait", async (
   expect(performance.now() - startMs).toBeLessThan(3_000);
 });
 
+it("brings back each retry at its own time, and none with one that is due before it", async () => {
+  const { open } = redis.begin();
+  const { session } = await open();
+  const member = await join(session, "g", "a.#");
+  await publish(session, [message("a.b", "soon"), message("a.b", "late")]);
+  const taken = await take(member, 2);
+  const startMs = performance.now();
+  await member.settle(
+    taken.map(({ receipt, message: original }, index) => ({
+      receipt,
+      outcome: { type: "move", to: "inbox", message: { ...original, attempt: 2 }, delayMs: 150 + index * 250 } as const,
+    })),
+  );
+  expect(idsOf(await take(member, 1))).toEqual(["soon"]);
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(149);
+  expect(idsOf(await take(member, 1))).toEqual(["late"]);
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(399);
+});
+
 it("moves ten thousand retries that are due at once, in pieces", async () => {
   const { open, redis: beside, key } = redis.begin();
   const { session } = await open();
