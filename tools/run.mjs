@@ -34,6 +34,13 @@ const brokers = [
   { backend: "nats", variable: "HALYARD_TEST_NATS_URL", program: "nats-server", folders: [] },
 ];
 
+/** Packages of Debian with other implementations; where they cannot be had, the tests that compare with them are skipped and say so. */
+const referenceTools = [
+  { name: "lz4", isThere: () => isInstalled("lz4", []) },
+  { name: "python3-msgpack", isThere: () => hasPythonModule("msgpack") },
+  { name: "python3-lz4", isThere: () => hasPythonModule("lz4.frame") },
+];
+
 const commands = { build, check, test, endurance, bench, demo, brokers: () => requireBrokers(brokers), guarantees, summary };
 
 function main() {
@@ -70,7 +77,7 @@ function check(options) {
 function test(options) {
   const isPartial = options.length > 0;
   // Where one is missing, the tests that need it fail and say so; the others still tell something.
-  requireBrokers(brokers);
+  requireBrokers(brokers, referenceTools);
   rmSync(join(reports, "tests"), { recursive: true, force: true });
   mkdirSync(join(reports, "tests"), { recursive: true });
   // What the conformance suite wrote belongs to one whole run; a part of the tests must not leave half a table.
@@ -120,12 +127,13 @@ function summary(options) {
   return node(["tools/dist/cli/test-summary.js", ...options]);
 }
 
-/** @returns {number} 0 when each of them runs somewhere or can be started here */
-function requireBrokers(wanted) {
+/** @returns {number} 0 when each broker runs somewhere or can be started here; `tools` are brought along where that is possible */
+function requireBrokers(wanted, tools = []) {
   const missing = wanted.filter(({ variable, program, folders }) => !process.env[variable] && !isInstalled(program, folders));
-  if (missing.length === 0) return 0;
   const packages = missing.map(({ program }) => program);
-  if (canInstall()) return installPackages(packages);
+  const toInstall = canInstall() ? [...packages, ...tools.filter(({ isThere }) => !isThere()).map(({ name }) => name)] : [];
+  if (toInstall.length > 0) return installPackages(toInstall);
+  if (missing.length === 0) return 0;
   console.error(`These brokers are missing: ${packages.join(", ")}. Install them (Debian, Ubuntu: sudo apt-get install ${packages.join(" ")}),`);
   console.error(`or start them with "docker compose up -d" and set ${missing.map(({ variable }) => variable).join(", ")} as compose.yaml says.`);
   return 1;
@@ -135,6 +143,10 @@ function isInstalled(program, folders) {
   return [...folders, ...(process.env.PATH ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin"].some((folder) => existsSync(join(folder, program)));
 }
 
+function hasPythonModule(name) {
+  return spawnSync("/usr/bin/python3", ["-c", `import ${name}`], { stdio: "ignore" }).status === 0;
+}
+
 /** Only where it is the usual thing to do, and nobody has to be asked for a password. */
 function canInstall() {
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get") || !existsSync("/etc/os-release")) return false;
@@ -142,7 +154,7 @@ function canInstall() {
 }
 
 function installPackages(packages) {
-  console.log(`Installing the brokers that the tests start for themselves: ${packages.join(", ")}`);
+  console.log(`Installing what the tests start for themselves or compare with: ${packages.join(", ")}`);
   // RUNLEVEL=1: the packages do not start services of the system. The tests start their own brokers, on free ports with temporary data.
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   const quietly = { env, stdio: ["ignore", "ignore", "inherit"] };
