@@ -139,8 +139,10 @@ export class GroupStore {
       sources = old?.sources ?? [];
       return { ...emptyRecord(old?.incarnation ?? this.#incarnation()), isRemoved: true };
     });
+    // Each once: of two requests at a time to delete one consumer, a 2.9 cluster never answers the second.
+    const durables = new Set([...sources, ...stored.record.sources].map((source) => durableOf(group, source)));
     await Promise.all([
-      ...[...sources, ...stored.record.sources].map((source) => api.deleteConsumer(topology.stream, durableOf(group, source))),
+      ...[...durables].map((durable) => api.deleteConsumer(topology.stream, durable)),
       api.deleteConsumer(topology.inbox, inboxDurable(group)),
     ]);
     await this.#purgeInbox(group);

@@ -18,6 +18,8 @@ const expiresMs = 30_000;
 const heartbeatMs = 2_000;
 /** In silence for so long, consumer or stream leader are gone: a request to a consumer that does not exist is never answered (2.9.10). */
 const silenceMsMax = 5_000;
+/** The same for a request that does not wait: its answer is due at once. */
+const answerMsMax = 1_000;
 
 /** A server that refuses a request (too many wait at this consumer) is asked again so much later. */
 const refusedMs = 500;
@@ -57,6 +59,7 @@ export class PullSource {
   #notBeforeMs = 0;
   /** Of the last request that does not wait. */
   #noWaitCount = 0;
+  #isNoWait = false;
   /** How many messages the next request may ask for: grows while they come, shrinks while they do not. */
   demand = 1;
 
@@ -84,7 +87,8 @@ export class PullSource {
       this.#subscription = connection.subscribe(`${inbox}*`, { callback: (_, message) => this.#onMessage(message, inbox) });
     }
     this.#outstanding += count;
-    if (options.noWait === true) this.#noWaitCount = count;
+    this.#isNoWait = options.noWait === true;
+    if (this.#isNoWait) this.#noWaitCount = count;
     this.#lastSignMs = clock.monotonicMs();
     this.#lastTrafficMs = this.#lastSignMs;
     const request =
@@ -112,7 +116,7 @@ export class PullSource {
 
   /** For the watch of the session: a request waits, and the server says nothing. */
   watch(nowMs: number): void {
-    if (this.#outstanding === 0 || nowMs - this.#lastSignMs < silenceMsMax) return;
+    if (this.#outstanding === 0 || nowMs - this.#lastSignMs < (this.#isNoWait ? answerMsMax : silenceMsMax)) return;
     this.#lastSignMs = nowMs;
     void this.cancel().then(() => this.#parts.onGone(this, "it does not answer"));
   }
