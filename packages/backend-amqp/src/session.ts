@@ -10,7 +10,6 @@ import type {
   PublishStatus,
   Session,
   SubscribeRequest,
-  TopicPattern,
   WireMessage,
 } from "@halyard/core/spi";
 import { HalyardError } from "@halyard/core/spi";
@@ -21,6 +20,7 @@ import type { Connection } from "./connection.ts";
 import { DeadLetterQueues } from "./dead-letters.ts";
 import { Declare } from "./declare.ts";
 import { lostError } from "./errors.ts";
+import { afterGone, deletedError } from "./gone-queue.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
 import { keepUsed } from "./idle.ts";
@@ -32,11 +32,6 @@ import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import { Storing } from "./storing.ts";
 import { waitForTurn } from "./turn.ts";
-import { pause } from "./waiting.ts";
-
-/** A queue that was deleted is made again within a second. */
-const redeclaresMax = 20;
-const redeclarePauseMs = 50;
 
 export interface SessionParts {
   readonly settings: Settings;
@@ -246,36 +241,9 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     return deletedError("The queue of a live subscription");
   }
 
-  async groupGone({ group, patterns }: GroupSubscription): Promise<HalyardError> {
-    try {
-      if (this.#removed.has(group) || (await this.#declare.wasRemoved(group)))
-        return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
-      await this.#redeclare(group, patterns);
-    } catch (thrown) {
-      if (this.#lost !== undefined) return this.#lost;
-      this.#reportRecreated(group); // not yet, but core subscribes again until it is
-      return thrown instanceof HalyardError ? thrown : lostError(thrown);
-    }
-    // From here on nothing is lost any more; core subscribes again.
-    this.#reportRecreated(group);
-    return deletedError(`The queue of group ${group}`);
-  }
-
-  /** Consumers are told before their queue is quite gone: what is declared in that moment fails. */
-  async #redeclare(group: string, patterns: readonly TopicPattern[]): Promise<void> {
-    for (let rest = redeclaresMax; ; rest--) {
-      try {
-        await this.#declare.group(group, patterns, []);
-        return;
-      } catch (error) {
-        if (rest === 0 || this.#lost !== undefined) throw error;
-        await pause(this.#host.clock, redeclarePauseMs);
-      }
-    }
-  }
-
-  #reportRecreated(group: string): void {
-    this.#host.report({ type: "recreated", what: `the queue ${this.#names.group(group)}`, lost: "unknown" });
+  groupGone({ group, patterns }: GroupSubscription): Promise<HalyardError> {
+    const parts = { declare: this.#declare, names: this.#names, host: this.#host };
+    return afterGone({ ...parts, lost: () => this.#lost, wasRemovedHere: (name) => this.#removed.has(name) }, group, patterns);
   }
 
   /** With an exchange go its bindings. The next session declares it, and subscribing anew binds the groups again. */
@@ -315,8 +283,4 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     if (reason !== undefined) this.#host.report({ type: "blocked", reason });
     else if (before !== undefined) this.#host.report({ type: "unblocked", reason: before });
   }
-}
-
-function deletedError(what: string): HalyardError {
-  return new HalyardError("BACKEND_FAILED", `${what} was deleted on the broker; it is made again.`, { retryable: true });
 }

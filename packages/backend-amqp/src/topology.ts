@@ -42,7 +42,7 @@ export function waitArguments(classMs: number, due: string): QueueArguments {
 }
 
 /** Swallows everything: at-least-once dead-lettering would otherwise hold what waited for a removed group for ever, and block what comes behind. */
-export const goneArguments: QueueArguments = { "x-queue-type": "classic", "x-max-length": 0 };
+export const goneArguments: QueueArguments = { ...quorum, "x-max-length": 0 };
 
 /** Only one consumer of it is active, and whoever that is reads the group. */
 export const turnArguments: QueueArguments = { ...quorum, "x-single-active-consumer": true };
@@ -52,7 +52,7 @@ export const heldArguments: QueueArguments = { "x-queue-type": "classic", "x-max
 
 /** Long enough for members to ask why their consumer was cancelled, short enough to leave nothing behind. */
 const removedMarkMs = 60_000;
-export const removedArguments: QueueArguments = { "x-queue-type": "classic", "x-expires": removedMarkMs };
+export const removedArguments: QueueArguments = { ...quorum, "x-expires": removedMarkMs };
 
 export function historyArguments({ maxAgeMs, bytesMax }: { readonly maxAgeMs: number | undefined; readonly bytesMax: number | undefined }): QueueArguments {
   return {

@@ -1,0 +1,54 @@
+/** A group's queue is gone under its members: removed on purpose, or deleted behind our back and then made again. */
+import { HalyardError, type Host, type TopicPattern } from "@halyard/core/spi";
+import type { Declare } from "./declare.ts";
+import { lostError } from "./errors.ts";
+import type { NamespaceNames } from "./names.ts";
+import { pause } from "./waiting.ts";
+
+export interface GoneQueueParts {
+  readonly declare: Declare;
+  readonly names: NamespaceNames;
+  readonly host: Host;
+  readonly lost: () => HalyardError | undefined;
+  /** Whether this session itself removed the group. */
+  readonly wasRemovedHere: (group: string) => boolean;
+}
+
+/** A queue that was deleted is made again within a second. */
+const redeclaresMax = 20;
+const redeclarePauseMs = 50;
+
+/** Makes the queue again unless it was removed on purpose, and resolves with why the subscription is to end: core subscribes again where that helps. */
+export async function afterGone(parts: GoneQueueParts, group: string, patterns: readonly TopicPattern[]): Promise<HalyardError> {
+  const { declare, names, host, lost, wasRemovedHere } = parts;
+  const report = (): void => host.report({ type: "recreated", what: `the queue ${names.group(group)}`, lost: "unknown" });
+  try {
+    if (wasRemovedHere(group) || (await declare.wasRemoved(group)))
+      return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
+    await redeclare(parts, group, patterns);
+  } catch (thrown) {
+    const ended = lost();
+    if (ended !== undefined) return ended;
+    report(); // not yet, but core subscribes again until it is
+    return thrown instanceof HalyardError ? thrown : lostError(thrown);
+  }
+  report(); // from here on nothing is lost any more
+  return deletedError(`The queue of group ${group}`);
+}
+
+/** Consumers are told before their queue is quite gone: what is declared in that moment fails. */
+async function redeclare({ declare, host, lost }: GoneQueueParts, group: string, patterns: readonly TopicPattern[]): Promise<void> {
+  for (let rest = redeclaresMax; ; rest--) {
+    try {
+      await declare.group(group, patterns, []);
+      return;
+    } catch (error) {
+      if (rest === 0 || lost() !== undefined) throw error;
+      await pause(host.clock, redeclarePauseMs);
+    }
+  }
+}
+
+export function deletedError(what: string): HalyardError {
+  return new HalyardError("BACKEND_FAILED", `${what} was deleted on the broker; it is made again.`, { retryable: true });
+}
