@@ -48,7 +48,7 @@ export const goneArguments: QueueArguments = { ...quorum, "x-max-length": 0 };
 export const turnArguments: QueueArguments = { ...quorum, "x-single-active-consumer": true };
 
 /** Room for the newest note only. */
-export const heldArguments: QueueArguments = { "x-queue-type": "classic", "x-max-length": 1 };
+export const heldArguments: QueueArguments = { ...quorum, "x-max-length": 1 };
 
 /** Long enough for members to ask why their consumer was cancelled, short enough to leave nothing behind. */
 const removedMarkMs = 60_000;
