@@ -91,6 +91,9 @@ async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonl
   return found;
 }
 
+/** How long core lets a handler run by default, milliseconds: RabbitMQ's own default of 30 minutes is no reason for a warning. */
+const handlerMsUsual = 300_000;
+
 async function warningsOf({ settings, version, product, blocked, management }: AdminParts, signal: AbortSignal): Promise<readonly string[]> {
   const warnings: string[] = [];
   if (product !== "RabbitMQ") warnings.push(`The broker calls itself ${product}: the promises are tested on RabbitMQ.`);
@@ -98,7 +101,7 @@ async function warningsOf({ settings, version, product, blocked, management }: A
     warnings.push(`RabbitMQ ${version} is older than ${versionMin}: delays and retries do not work. Update it.`);
   if (settings.queue.type === "classic")
     warnings.push('Groups have classic queues, which are not replicated and count no deliveries: use queue.type "quorum" unless priorities are needed.');
-  if (settings.consumerTimeoutMs !== undefined)
+  if (settings.consumerTimeoutMs !== undefined && settings.consumerTimeoutMs < handlerMsUsual)
     warnings.push(
       `Handlers that run longer than ${settings.consumerTimeoutMs} ms are cut off: raise consumer_timeout in rabbitmq.conf and the option consumerTimeoutMs where that is too short.`,
     );

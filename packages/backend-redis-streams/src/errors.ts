@@ -16,6 +16,9 @@ const noRoom: ReadonlyMap<string, string> = new Map([
   ["TRYAGAIN", "the slot of this namespace is on its way to another node"],
 ]);
 
+/** What a script says that its user may not do: an ERR like any other, told by its words (7.0). */
+const deniedInScript = /user executing the script can't (run|access)/;
+
 /** This server is not the one to talk to, or not now: the session ends, and the next one looks again. */
 const elsewhere: ReadonlySet<string> = new Set(["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK"]);
 
@@ -27,7 +30,8 @@ export function fromRedis(error: unknown): HalyardError {
   const cause = bare(message, errno);
   if (code === "NOAUTH" || code === "WRONGPASS" || /^ERR (invalid password|AUTH .*called without any password)/i.test(message))
     return new HalyardError("AUTH_FAILED", `Redis did not accept the credentials (${code || "ERR"}): check username and password.`, { cause });
-  if (code === "NOPERM") return new HalyardError("NOT_AUTHORIZED", `The Redis user may not do this (${message}): see the ACL rule in the README.`, { cause });
+  if (code === "NOPERM" || deniedInScript.test(message))
+    return new HalyardError("NOT_AUTHORIZED", `The Redis user may not do this (${message}): see the ACL rule in the README.`, { cause });
   const room = noRoom.get(code);
   if (room !== undefined) return new HalyardError("BACKPRESSURE", `${room}.`, { cause, details: { redis: code } });
   if (elsewhere.has(code)) return new HalyardError("CONNECTION_LOST", `This Redis server does not take writes now (${message}).`, { cause });

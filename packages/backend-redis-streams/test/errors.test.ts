@@ -17,6 +17,7 @@ it.each([
   ["WRONGPASS invalid username-password pair or user is disabled.", "AUTH_FAILED"],
   ["NOAUTH Authentication required.", "AUTH_FAILED"],
   ["NOPERM this user has no permissions to run the 'xadd' command", "NOT_AUTHORIZED"],
+  ["ERR The user executing the script can't run this command or subcommand script: 1a2b, on @user_script:3.", "NOT_AUTHORIZED"],
   ["WRONGTYPE Operation against a key holding the wrong kind of value", "BACKEND_FAILED"],
 ])("takes %s for %s", (text, code) => {
   expect(fromRedis(new Error(text)).code).toBe(code);
