@@ -59,7 +59,8 @@ export function publishTo(
     assertOpen(line);
     line.assertTopic(topic);
     const checked = validateToPublish(line.schemas, topic, payload);
-    if (checked instanceof Promise || line.turns.has(topic)) return inTurn(line.turns, topic, checked, (later) => send(line, target, topic, later, options));
+    if (checked instanceof Promise || (line.turns.size > 0 && line.turns.has(topic)))
+      return inTurn(line.turns, topic, checked, (later) => send(line, target, topic, later, options));
     return send(line, target, topic, checked, options);
   } catch (error) {
     return Promise.reject(error);
