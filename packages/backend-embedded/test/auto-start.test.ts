@@ -60,6 +60,14 @@ async function place(): Promise<string> {
 
 const started = async (socketPath: string): Promise<readonly LogLine[]> => (await logOf(socketPath)).filter((line) => line.event === "listening");
 
+/** A server is there for its clients a moment before it says so in its log. */
+async function startedTimes(socketPath: string, count: number): Promise<readonly LogLine[]> {
+  await until(`${count} have said that they listen`, async () => (await started(socketPath)).length >= count);
+  const servers = await started(socketPath);
+  expect(servers).toHaveLength(count);
+  return servers;
+}
+
 describe("a server that clients start", () => {
   test("is one for twenty processes that begin at once, and goes when it is idle", { timeout: 60_000 }, async () => {
     const socketPath = await place();
@@ -68,8 +76,7 @@ describe("a server that clients start", () => {
     for (const worker of workers) worker.tell("groups");
     await until("all have answered", () => workers.every((worker) => worker.said.length === 2));
     for (const worker of workers) expect(worker.said[1]?.groups).toHaveLength(20);
-    const servers = await started(socketPath);
-    expect(servers).toHaveLength(1);
+    const servers = await startedTimes(socketPath, 1);
     for (const worker of workers) worker.tell("leave");
     await until("all have gone", () => workers.every((worker) => worker.child.exitCode === 0));
     await until("the server has gone", () => !isRunning(servers[0]?.pid ?? 0));
@@ -90,20 +97,19 @@ describe("a server that clients start", () => {
     const group = await groupOf(session, "workers");
     const [delivery] = await group.receive(1, never);
     expect(delivery).toMatchObject({ deliveries: 2, message: { id: "a", attempt: 1 } });
-    expect(await started(socketPath)).toHaveLength(1);
+    await startedTimes(socketPath, 1);
   });
 
   test("is started anew after it was killed", { timeout: 60_000 }, async () => {
     const socketPath = await place();
     const backend = embedded({ socketPath, idleMs: 5_000 });
     const first = await backend.connect(testHost(), never);
-    const [server] = await started(socketPath);
-    process.kill(server?.pid ?? 0, "SIGKILL");
+    for (const { pid } of await startedTimes(socketPath, 1)) process.kill(pid, "SIGKILL");
     expect(await first.closed).toMatchObject({ code: "CONNECTION_LOST" });
     const second = await backend.connect(testHost(), never);
     await second.admin.ping(never);
     await second.close();
-    expect(await started(socketPath)).toHaveLength(2);
+    await startedTimes(socketPath, 2);
   });
 
   test("stays while something waits, and logs what it drops in the end", { timeout: 60_000 }, async () => {
@@ -118,7 +124,7 @@ describe("a server that clients start", () => {
     );
     expect(await again.admin.group("workers", never)).toMatchObject({ waiting: 2 });
     await again.close();
-    const [server] = await started(socketPath);
+    const [server] = await startedTimes(socketPath, 1);
     await until("it has gone", () => !isRunning(server?.pid ?? 0), 20_000);
     expect((await logOf(socketPath)).at(-1)).toMatchObject({ event: "ending", dropped: [{ group: "workers", waiting: 2 }] });
   });
@@ -128,7 +134,7 @@ describe("a server that clients start", () => {
     const session = await embedded({ socketPath, token: "s3cret-of-mine", idleMs: 5_000 }).connect(testHost(), never);
     afterwards(() => session.close());
     await expect(embedded({ socketPath }).connect(testHost(), never)).rejects.toMatchObject({ code: "AUTH_FAILED" });
-    const [server] = await started(socketPath);
+    const [server] = await startedTimes(socketPath, 1);
     const line = await readFile(`/proc/${server?.pid}/cmdline`, "utf8").catch(() => "");
     expect(line).not.toContain("s3cret");
     expect(await readFile(join(`${socketPath}.d`, "server.log"), "utf8")).not.toContain("s3cret");
