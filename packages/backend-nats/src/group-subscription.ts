@@ -2,6 +2,7 @@
 import { type BackendSubscription, type Clock, type Delivery, HalyardError, type Settlement, type SettleStatus, type WireMessage } from "@halyard/core/spi";
 import { Empty, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import type { AckSubject } from "./ack-subject.ts";
+import { Arrival } from "./arrival.ts";
 import { delayClassOf } from "./delays.ts";
 import { lost } from "./errors.ts";
 import type { GroupRecord } from "./group-record.ts";
@@ -55,7 +56,7 @@ export class GroupSubscription implements BackendSubscription {
   #isDeciding = false;
   /** Given back as soon as no requests are taken back. */
   #returning: string[] = [];
-  #wake: (() => void) | undefined;
+  readonly #arrival = new Arrival();
   #failure: HalyardError | undefined;
   #isClosed = false;
   constructor(record: GroupRecord, parts: GroupSubscriptionParts) {
@@ -84,15 +85,7 @@ export class GroupSubscription implements BackendSubscription {
     if (this.#buffer.length === 0) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isClosed || signal.aborted) return [];
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          signal.removeEventListener("abort", wake);
-          this.#wake = undefined;
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake);
-      });
+      await this.#arrival.wait(signal);
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isClosed || signal.aborted) return []; // what came meanwhile waits for the next call
     }
@@ -184,13 +177,13 @@ export class GroupSubscription implements BackendSubscription {
     this.#held.clear();
     void this.#intake.end();
     this.#parts.onClose(this);
-    this.#wake?.();
+    this.#arrival.tell();
   }
 
   async close(): Promise<void> {
     if (this.isOver) return;
     this.#isClosed = true;
-    this.#wake?.();
+    this.#arrival.tell();
     await this.#intake.end();
     const { connection } = this.#parts;
     if (!connection.isClosed()) {
@@ -230,7 +223,7 @@ export class GroupSubscription implements BackendSubscription {
       this.#decideSoon();
     } else {
       this.#buffer.push(delivery);
-      this.#wake?.();
+      this.#arrival.tell();
     }
   }
 
@@ -285,7 +278,7 @@ export class GroupSubscription implements BackendSubscription {
       this.#held.delete(delivery.receipt);
       if (!connection.isClosed()) connection.publish(delivery.receipt.reply);
     }
-    if (this.#buffer.length > 0) this.#wake?.();
+    if (this.#buffer.length > 0) this.#arrival.tell();
     this.#intake.soon();
   }
 

@@ -4,6 +4,7 @@
  */
 import { type BackendSubscription, type Delivery, HalyardError, type Host, type SettleStatus, type TopicPattern } from "@halyard/core/spi";
 import { type Msg, type NatsConnection, PermissionViolationError, type Subscription } from "@nats-io/transport-node";
+import { Arrival } from "./arrival.ts";
 import { fromPermission } from "./errors.ts";
 import { coverOf, type Filter, filtersOf, takes, textOf } from "./filters.ts";
 import type { Topology } from "./names.ts";
@@ -27,7 +28,7 @@ export class LiveSubscription implements BackendSubscription {
   #dropped = 0;
   /** Messages without an id, of other programs: core would take two of one id for a repeat. */
   #foreign = 0;
-  #wake: (() => void) | undefined;
+  readonly #arrival = new Arrival();
   #failure: HalyardError | undefined;
   #isClosed = false;
 
@@ -45,15 +46,7 @@ export class LiveSubscription implements BackendSubscription {
     if (this.#buffer.length === 0) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isClosed || signal.aborted) return [];
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          signal.removeEventListener("abort", wake);
-          this.#wake = undefined;
-          resolve();
-        };
-        this.#wake = wake;
-        signal.addEventListener("abort", wake);
-      });
+      await this.#arrival.wait(signal);
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isClosed || signal.aborted) return [];
     }
@@ -96,7 +89,7 @@ export class LiveSubscription implements BackendSubscription {
     this.#buffer = [];
     this.#held.clear();
     onClose(this);
-    this.#wake?.();
+    this.#arrival.tell();
   }
 
   /** The server tells of a subscription that is not allowed before it answers the next ping. */
@@ -123,7 +116,7 @@ export class LiveSubscription implements BackendSubscription {
       this.#dropped++;
       if (this.#dropped === 1) queueMicrotask(() => this.#reportGap(host));
     }
-    this.#wake?.();
+    this.#arrival.tell();
   }
 
   #reportGap(host: Host): void {
