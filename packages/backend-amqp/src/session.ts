@@ -21,6 +21,7 @@ import { DeadLetterQueues } from "./dead-letters.ts";
 import { Declare } from "./declare.ts";
 import { lostError } from "./errors.ts";
 import { afterGone, deletedError } from "./gone-queue.ts";
+import { joinExclusive } from "./exclusive.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
 import { keepUsed } from "./idle.ts";
@@ -31,7 +32,6 @@ import type { Settings } from "./options.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import { Storing } from "./storing.ts";
-import { waitForTurn } from "./turn.ts";
 
 export interface SessionParts {
   readonly settings: Settings;
@@ -211,17 +211,17 @@ export class AmqpSession implements Session, GroupPort, LivePort {
       if (idleExpiryMs !== undefined)
         releases.push(keepUsed(this.#host.clock, idleExpiryMs, subscription, () => this.#declare.group(name, [], [], idleExpiryMs)));
       if (exclusive) {
-        const turn = await waitForTurn({
+        const membership = await joinExclusive({
           channels: this.#channels,
           declare: this.#declare,
           publisher: this.#publisher,
-          queue: this.#names.turn(name),
+          queue: this.#names.exclusive(name),
           group: name,
-          tag: this.nextConsumerTag(`${name}/turn`),
+          tag: this.nextConsumerTag(`${name}/exclusive`),
         });
-        releases.push(() => turn.close());
-        void turn.ended.then((error) => subscription.fail(this.#lost ?? error));
-        void turn.taken.then(() => subscription.takeTurn());
+        releases.push(() => membership.close());
+        void membership.ended.then((error) => subscription.fail(this.#lost ?? error));
+        void membership.activated.then(() => subscription.activate());
       }
       await subscription.start(!exclusive);
       return subscription;

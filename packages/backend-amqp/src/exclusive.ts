@@ -1,18 +1,18 @@
 /**
- * Whose turn it is in an exclusive group: a queue with `x-single-active-consumer`, of which every member is a consumer. The broker hands messages to one
- * of them only, so whoever holds one is the active member; each member puts one in when it comes. When the active one goes, what it held goes to the next.
+ * Who is the active member of an exclusive group: a queue with `x-single-active-consumer`, of which every member that asked for it is a consumer. The
+ * broker hands messages to one of them only, so whoever holds one (the token) is the active member; each member puts one in when it comes. When the
+ * active one goes, what it held goes to the next.
  *
  * Road not taken: `x-single-active-consumer` on the group's own queue. There only one consumer of the group is active, but credit that can change needs
- * several (see `consumers.ts`), and a change of credit would hand the turn to another member in the middle of a message.
+ * several (see `consumers.ts`), and a change of credit would make another member the active one in the middle of a message.
  */
-
 import { HalyardError } from "@halyard/core/spi";
 import type { ChannelParts } from "./channel.ts";
 import { openChannel } from "./channel.ts";
 import type { Declare } from "./declare.ts";
 import type { Publisher } from "./publisher.ts";
 
-export interface TurnParts {
+export interface ExclusiveParts {
   readonly channels: ChannelParts;
   readonly declare: Declare;
   readonly publisher: Publisher;
@@ -21,10 +21,10 @@ export interface TurnParts {
   readonly tag: string;
 }
 
-export interface Turn {
-  /** Resolves when it is this member's turn, which it then keeps. */
-  readonly taken: Promise<void>;
-  /** Resolves when the turn is lost, or can never come. */
+export interface ExclusiveMembership {
+  /** Resolves when this member is the active one, which it then stays. */
+  readonly activated: Promise<void>;
+  /** Resolves when it is active no more, or never can be. */
   readonly ended: Promise<HalyardError>;
   close(): Promise<void>;
 }
@@ -32,13 +32,13 @@ export interface Turn {
 /** Beyond the first these are taken out again; a bound for what a consumer holds. */
 const tokensHeldMax = 16;
 
-export async function waitForTurn({ channels, declare, publisher, queue, group, tag }: TurnParts): Promise<Turn> {
-  await declare.turn(group);
+export async function joinExclusive({ channels, declare, publisher, queue, group, tag }: ExclusiveParts): Promise<ExclusiveMembership> {
+  await declare.exclusive(group);
   const channel = await openChannel(channels);
-  let take: () => void = () => undefined;
+  let activate: () => void = () => undefined;
   let end: (error: HalyardError) => void = () => undefined;
-  const taken = new Promise<void>((resolve) => {
-    take = resolve;
+  const activated = new Promise<void>((resolve) => {
+    activate = resolve;
   });
   const ended = new Promise<HalyardError>((resolve) => {
     end = resolve;
@@ -46,7 +46,7 @@ export async function waitForTurn({ channels, declare, publisher, queue, group, 
   let isClosing = false;
   let isHeld = false;
   const lose = (reason: string): void => {
-    if (!isClosing) end(new HalyardError("BACKEND_FAILED", `The turn in the exclusive group ${group} is lost: ${reason}.`, { retryable: true }));
+    if (!isClosing) end(new HalyardError("BACKEND_FAILED", `This member of the exclusive group ${group} is active no more: ${reason}.`, { retryable: true }));
   };
   channel.onEnd((error) => lose(error?.message ?? "its channel closed"));
   try {
@@ -61,7 +61,7 @@ export async function waitForTurn({ channels, declare, publisher, queue, group, 
           } else if (isHeld) channel.send((open) => open.ack(message));
           else {
             isHeld = true;
-            take();
+            activate();
           }
         },
         { consumerTag: tag },
@@ -79,7 +79,7 @@ export async function waitForTurn({ channels, declare, publisher, queue, group, 
     throw error;
   }
   return {
-    taken,
+    activated,
     ended,
     async close() {
       isClosing = true;
