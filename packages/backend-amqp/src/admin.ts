@@ -2,6 +2,7 @@
 import type { Admin, GroupInfo, HalyardError } from "@halyard/core/spi";
 import { versionMin, versionNumber } from "./capabilities.ts";
 import { type ChannelParts, openChannel } from "./channel.ts";
+import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import type { Declare } from "./declare.ts";
 import { delayClasses } from "./delay-classes.ts";
 import { abortedError } from "./errors.ts";
@@ -15,6 +16,7 @@ import { unlessAborted } from "./waiting.ts";
 export interface AdminParts {
   readonly names: NamespaceNames;
   readonly settings: Settings;
+  readonly consumerTimeout: ConsumerTimeout;
   readonly declare: Declare;
   readonly channels: ChannelParts;
   readonly management: Management | undefined;
@@ -94,16 +96,19 @@ async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonl
 /** How long core lets a handler run by default, milliseconds: RabbitMQ's own default of 30 minutes is no reason for a warning. */
 const handlerMsUsual = 300_000;
 
-async function warningsOf({ settings, version, product, blocked, management }: AdminParts, signal: AbortSignal): Promise<readonly string[]> {
+async function warningsOf(
+  { settings, consumerTimeout: { timeoutMs }, version, product, blocked, management }: AdminParts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const warnings: string[] = [];
   if (product !== "RabbitMQ") warnings.push(`The broker calls itself ${product}: the promises are tested on RabbitMQ.`);
   if (versionNumber(version) < versionNumber(versionMin))
     warnings.push(`RabbitMQ ${version} is older than ${versionMin}: delays and retries do not work. Update it.`);
   if (settings.queue.type === "classic")
     warnings.push('Groups have classic queues, which are not replicated and count no deliveries: use queue.type "quorum" unless priorities are needed.');
-  if (settings.consumerTimeoutMs !== undefined && settings.consumerTimeoutMs < handlerMsUsual)
+  if (timeoutMs !== undefined && timeoutMs < handlerMsUsual)
     warnings.push(
-      `Handlers that run longer than ${settings.consumerTimeoutMs} ms are cut off: raise consumer_timeout in rabbitmq.conf and the option consumerTimeoutMs where that is too short.`,
+      `Handlers that run longer than ${timeoutMs} ms are cut off: raise consumer_timeout in rabbitmq.conf and the option consumerTimeoutMs where that is too short.`,
     );
   const reason = blocked();
   if (reason !== undefined) warnings.push(`RabbitMQ takes no messages for now (${reason}): free memory or disk.`);

@@ -1,14 +1,16 @@
 /**
  * Who is the active member of an exclusive group: a queue with `x-single-active-consumer`, of which every member that asked for it is a consumer. The
  * broker hands messages to one of them only, so whoever holds one (the token) is the active member; each member puts one in when it comes. When the
- * active one goes, what it held goes to the next.
+ * active one goes, what it held goes to the next. A token counts for the broker's `consumer_timeout` as any message does, so its holder gives it back now
+ * and then, and gets it again at once, being the only active consumer.
  *
  * Road not taken: `x-single-active-consumer` on the group's own queue. There only one consumer of the group is active, but credit that can change needs
  * several (see `consumers.ts`), and a change of credit would make another member the active one in the middle of a message.
  */
 import { HalyardError } from "@halyard/core/spi";
-import type { ChannelParts } from "./channel.ts";
-import { openChannel } from "./channel.ts";
+import type { ConsumeMessage } from "amqplib";
+import { type ChannelParts, openChannel } from "./channel.ts";
+import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import type { Declare } from "./declare.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -19,6 +21,7 @@ export interface ExclusiveParts {
   readonly queue: string;
   readonly group: string;
   readonly tag: string;
+  readonly consumerTimeout: ConsumerTimeout;
 }
 
 export interface ExclusiveMembership {
@@ -32,7 +35,11 @@ export interface ExclusiveMembership {
 /** Beyond the first these are taken out again; a bound for what a consumer holds. */
 const tokensHeldMax = 16;
 
-export async function joinExclusive({ channels, declare, publisher, queue, group, tag }: ExclusiveParts): Promise<ExclusiveMembership> {
+/** A token is given back so often within the broker's `consumer_timeout`, and at least every five minutes, since the option may say too much. */
+const renewalsPerTimeout = 3;
+const renewalMsMax = 300_000;
+
+export async function joinExclusive({ channels, declare, publisher, queue, group, tag, consumerTimeout }: ExclusiveParts): Promise<ExclusiveMembership> {
   await declare.exclusive(group);
   const channel = await openChannel(channels);
   let activate: () => void = () => undefined;
@@ -44,11 +51,26 @@ export async function joinExclusive({ channels, declare, publisher, queue, group
     end = resolve;
   });
   let isClosing = false;
-  let isHeld = false;
+  let token: ConsumeMessage | undefined;
+  let cancelRenewal: () => void = () => undefined;
+  const renewLater = (): void => {
+    if (!channel.isOpen) return;
+    const { timeoutMs = renewalMsMax } = consumerTimeout;
+    cancelRenewal = channels.clock.after(Math.min(renewalMsMax, timeoutMs / renewalsPerTimeout), () => {
+      const held = token;
+      token = undefined;
+      if (held !== undefined) channel.send((open) => open.nack(held, false, true));
+      renewLater();
+    });
+  };
   const lose = (reason: string): void => {
+    cancelRenewal();
     if (!isClosing) end(new HalyardError("BACKEND_FAILED", `This member of the exclusive group ${group} is active no more: ${reason}.`, { retryable: true }));
   };
-  channel.onEnd((error) => lose(error?.message ?? "its channel closed"));
+  channel.onEnd((error) => {
+    consumerTimeout.learn(error);
+    lose(error?.message ?? "its channel closed");
+  });
   try {
     await channel.call(`Consuming the queue ${queue}`, async (raw) => {
       await raw.prefetch(tokensHeldMax);
@@ -58,9 +80,9 @@ export async function joinExclusive({ channels, declare, publisher, queue, group
           if (message === null) {
             declare.forget(queue);
             lose("its queue was deleted");
-          } else if (isHeld) channel.send((open) => open.ack(message));
+          } else if (token !== undefined) channel.send((open) => open.ack(message));
           else {
-            isHeld = true;
+            token = message;
             activate();
           }
         },
@@ -78,11 +100,13 @@ export async function joinExclusive({ channels, declare, publisher, queue, group
     await channel.close();
     throw error;
   }
+  renewLater();
   return {
     activated,
     ended,
     async close() {
       isClosing = true;
+      cancelRenewal();
       await channel.close();
     },
   };

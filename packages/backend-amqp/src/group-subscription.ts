@@ -24,6 +24,8 @@ export interface GroupPort {
   store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]>;
   /** The group's queue is gone. Resolves with why the subscription is to end. */
   groupGone(subscription: GroupSubscription): Promise<HalyardError>;
+  /** Why the subscription is to end where its channel was closed because of the broker's `consumer_timeout`. */
+  heldTooLong(group: string, error: Error | undefined): HalyardError | undefined;
   forget(subscription: GroupSubscription): void;
 }
 
@@ -288,6 +290,7 @@ export class GroupSubscription implements BackendSubscription {
       return;
     }
     const text = `RabbitMQ closed the channel of group ${this.group}: ${error?.message ?? "no reason given"}`;
-    this.fail(this.#parts.port.lost ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
+    const { port } = this.#parts;
+    this.fail(port.lost ?? port.heldTooLong(this.group, error) ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
   }
 }
