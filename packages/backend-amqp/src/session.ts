@@ -17,11 +17,9 @@ import { adminOf } from "./admin.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { type ChannelParts, ChannelPool, openChannel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
-import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import { DeadLetterQueues } from "./dead-letters.ts";
 import { Declare } from "./declare.ts";
 import { lostError } from "./errors.ts";
-import { joinExclusive } from "./exclusive.ts";
 import { afterGone, deletedError } from "./gone-queue.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
@@ -33,10 +31,10 @@ import type { Settings } from "./options.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import { Storing } from "./storing.ts";
+import { waitForTurn } from "./turn.ts";
 
 export interface SessionParts {
   readonly settings: Settings;
-  readonly consumerTimeout: ConsumerTimeout;
   readonly host: Host;
   readonly publishing: Connection;
   /** The same as `publishing` where one connection was handed in. */
@@ -44,7 +42,7 @@ export interface SessionParts {
 }
 
 export class AmqpSession implements Session, GroupPort, LivePort {
-  capabilities: Capabilities;
+  readonly capabilities: Capabilities;
   readonly closed: Promise<Error | undefined>;
   readonly deadLetters: DeadLetters;
   readonly admin: Admin;
@@ -69,11 +67,11 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   #resolveClosed: (error: Error | undefined) => void = () => undefined;
 
   constructor(parts: SessionParts) {
-    const { settings, consumerTimeout, host, publishing, consuming } = parts;
+    const { settings, host, publishing, consuming } = parts;
     this.#parts = parts;
     this.#host = host;
     this.#names = namesOf(settings.names, host.namespace);
-    this.capabilities = capabilitiesOf(settings, consuming.version, consumerTimeout.handlerMsMax);
+    this.capabilities = capabilitiesOf(settings, consuming.version);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -111,7 +109,6 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     this.admin = adminOf({
       names: this.#names,
       settings,
-      consumerTimeout,
       declare: this.#declare,
       channels: this.#channels,
       management: managementOf(settings, host),
@@ -214,18 +211,17 @@ export class AmqpSession implements Session, GroupPort, LivePort {
       if (idleExpiryMs !== undefined)
         releases.push(keepUsed(this.#host.clock, idleExpiryMs, subscription, () => this.#declare.group(name, [], [], idleExpiryMs)));
       if (exclusive) {
-        const membership = await joinExclusive({
+        const turn = await waitForTurn({
           channels: this.#channels,
           declare: this.#declare,
           publisher: this.#publisher,
-          queue: this.#names.exclusive(name),
+          queue: this.#names.turn(name),
           group: name,
-          tag: this.nextConsumerTag(`${name}/exclusive`),
-          consumerTimeout: this.#parts.consumerTimeout,
+          tag: this.nextConsumerTag(`${name}/turn`),
         });
-        releases.push(() => membership.close());
-        void membership.ended.then((error) => subscription.fail(this.#lost ?? error));
-        void membership.activated.then(() => subscription.activate());
+        releases.push(() => turn.close());
+        void turn.ended.then((error) => subscription.fail(this.#lost ?? error));
+        void turn.taken.then(() => subscription.takeTurn());
       }
       await subscription.start(!exclusive);
       return subscription;
@@ -248,15 +244,6 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   groupGone({ group, patterns }: GroupSubscription): Promise<HalyardError> {
     const parts = { declare: this.#declare, names: this.#names, host: this.#host };
     return afterGone({ ...parts, lost: () => this.#lost, wasRemovedHere: (name) => this.#removed.has(name) }, group, patterns);
-  }
-
-  heldTooLong(group: string, error: Error | undefined): HalyardError | undefined {
-    const { consumerTimeout, host } = this.#parts;
-    const exceeded = consumerTimeout.exceeded(group, error);
-    if (exceeded === undefined) return undefined;
-    this.capabilities = { ...this.capabilities, handlerMsMax: consumerTimeout.handlerMsMax };
-    host.report({ type: "warning", text: exceeded.message });
-    return exceeded;
   }
 
   /** With an exchange go its bindings. The next session declares it, and subscribing anew binds the groups again. */

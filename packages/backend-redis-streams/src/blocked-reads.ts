@@ -32,7 +32,8 @@ export interface Brought {
   readonly asked: number;
 }
 
-type Reply = readonly (readonly [stream: Buffer, entries: readonly (readonly [id: Buffer, values: readonly Buffer[] | null])[]])[];
+/** Null: the time was up. Values are null where the entry was deleted meanwhile. */
+type Reply = readonly (readonly [stream: Buffer, entries: readonly (readonly [id: Buffer, values: readonly Buffer[] | null])[]])[] | null;
 
 export class BlockedReads {
   readonly #parts: BlockedReadsParts;
@@ -64,13 +65,14 @@ export class BlockedReads {
     const blockMs = Math.min(waitMs, this.#waitMsMax);
     const args = ["GROUP", settings.names.consumerGroup, consumer, "COUNT", asked, ...(blockMs > 0 ? ["BLOCK", blockMs] : []), "STREAMS"];
     const reading = client.callBuffer("XREADGROUP", [...args, ...queues.map(({ stream }) => stream), ...queues.map(() => ">")]);
-    const reply = blockMs > 0 ? await this.#blocked(reading, queues, blockMs) : await this.#timed(reading, 0);
-    const byStream = new Map(Array.isArray(reply) ? (reply as Reply).map(([stream, entries]) => [String(stream), entries]) : []);
-    return queues.map((queue) => {
-      const entries: Entry[] = [];
-      for (const [id, values] of byStream.get(queue.stream) ?? []) if (values !== null) entries.push({ id: id.toString("latin1"), deliveries: 1, values });
-      return { queue, entries, asked };
-    });
+    if (blockMs > 0) this.#block(reading, queues);
+    const cancel = this.#limit(blockMs);
+    try {
+      return broughtBy((await reading) as Reply, queues, asked);
+    } finally {
+      cancel();
+      if (blockMs > 0) this.#isBlocked = false;
+    }
   }
 
   /** Resolves when no read waits for this group any more. */
@@ -87,27 +89,18 @@ export class BlockedReads {
     void this.#unblock();
   }
 
-  async #blocked(reading: Promise<unknown>, queues: readonly GroupQueue[], waitMs: number): Promise<unknown> {
+  #block(reading: Promise<unknown>, queues: readonly GroupQueue[]): void {
     this.#round++;
     this.#isBlocked = true;
     this.#covered = new Set(queues);
     this.#reading = reading;
-    try {
-      return await this.#timed(reading, waitMs);
-    } finally {
-      this.#isBlocked = false;
-    }
   }
 
-  async #timed(reading: Promise<unknown>, waitMs: number): Promise<unknown> {
+  /** Ends the session where a read has no answer in time, not even an empty one. Returns what cancels that. */
+  #limit(waitMs: number): () => void {
     const { host, settings, onEnd } = this.#parts;
     const limitMs = waitMs + settings.commandTimeoutMs;
-    const cancel = host.clock.after(limitMs, () => onEnd(new HalyardError("CONNECTION_LOST", `Redis did not answer a read within ${limitMs} ms.`)));
-    try {
-      return await reading;
-    } finally {
-      cancel();
-    }
+    return host.clock.after(limitMs, () => onEnd(new HalyardError("CONNECTION_LOST", `Redis did not answer a read within ${limitMs} ms.`)));
   }
 
   /** The two connections race: a read that was sent just now may not wait yet when the server is told to wake it. Then it is told again. */
@@ -129,4 +122,13 @@ export class BlockedReads {
       this.#isInterrupting = false;
     }
   }
+}
+
+function broughtBy(reply: Reply, queues: readonly GroupQueue[], asked: number): readonly Brought[] {
+  const byStream = new Map(reply?.map(([stream, entries]) => [stream.toString(), entries]));
+  return queues.map((queue) => {
+    const entries: Entry[] = [];
+    for (const [id, values] of byStream.get(queue.stream) ?? []) if (values !== null) entries.push({ id: id.toString("latin1"), deliveries: 1, values });
+    return { queue, entries, asked };
+  });
 }

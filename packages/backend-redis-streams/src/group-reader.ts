@@ -178,12 +178,12 @@ export class GroupReader implements GroupPort {
     }
   }
 
-  async #read(wanted: readonly GroupQueue[]): Promise<readonly Brought[]> {
+  #read(wanted: readonly GroupQueue[]): Promise<readonly Brought[]> {
     const hot = wanted.length > 1 ? wanted.filter(({ isHot }) => isHot) : [];
     if (hot.length === 0) return this.#reads.read(wanted, this.#waitMs(wanted));
     const cold = wanted.filter(({ isHot }) => !isHot);
     const parts = [...hot.map((queue) => this.#reads.read([queue], 0)), ...(cold.length > 0 ? [this.#reads.read(cold, 0)] : [])];
-    return (await Promise.all(parts)).flat();
+    return Promise.all(parts).then((brought) => brought.flat());
   }
 
   /** The next look for what the dead left comes in time although nothing arrives. */
@@ -213,10 +213,10 @@ export class GroupReader implements GroupPort {
     queue.wantsTake = false;
     const isRecovery = queue.nextRecoveryMs <= nowMs;
     if (isRecovery) queue.nextRecoveryMs = nowMs + this.leaseMs / recoveriesPerLease;
-    const lease = isRecovery ? this.leaseMs : -1;
-    const { former } = queue;
+    const lease = queue.isHeir ? 0 : isRecovery ? this.leaseMs : -1;
+    queue.isHeir = false;
     const asked = Math.min(takeMax, queue.free);
-    const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease, former])) as [Buffer | null, ...unknown[]];
+    const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease])) as [Buffer | null, ...unknown[]];
     if (epoch === null || epoch === undefined) return this.#reviveAll([queue]);
     if (epoch.toString() !== queue.epoch) {
       const isSame = epoch.toString().split(":")[0] === queue.epoch.split(":")[0];
@@ -230,7 +230,6 @@ export class GroupReader implements GroupPort {
       entries.push({ id, deliveries: Number(rest[index + 1]), values: rest[index + 2] as Buffer[] });
     }
     if (entries.length >= asked) queue.wantsTake = true;
-    else if (queue.former === former) queue.former = "";
     if (entries.length > 0) await this.#deliver(queue, entries, queue.epoch);
   }
 
@@ -259,6 +258,7 @@ export class GroupReader implements GroupPort {
     const wasOwner = queue.isOwner;
     await this.#keepLock(queue, "take");
     if (queue.isOwner && !wasOwner) {
+      queue.isHeir = true;
       queue.wantsTake = true;
       this.#wake();
     }
@@ -266,9 +266,7 @@ export class GroupReader implements GroupPort {
 
   async #keepLock(queue: GroupQueue, what: "take" | "keep"): Promise<boolean> {
     const { commands, scripts, consumer } = this.#parts;
-    const [isOurs, former] = (await commands.run(scripts.turn, [what, queue.name, consumer, this.leaseMs])) as [number, string?];
-    queue.isOwner = isOurs === 1;
-    if (former !== undefined) queue.former = former;
+    queue.isOwner = Number(await commands.run(scripts.lock, [what, `exclusive:${queue.name}`, consumer, this.leaseMs])) > 0;
     return queue.isOwner;
   }
 

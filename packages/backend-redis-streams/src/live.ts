@@ -39,7 +39,7 @@ export class LiveHub {
     const sources = sourcesOf(patterns, this.#start);
     const subscription = new LiveSubscription(patterns, sources, inFlightMax, this.#host, () => this.#leave(subscription));
     this.#subscriptions.add(subscription);
-    for (const { name } of sources) {
+    for (const name of this.#channelsOf(subscription)) {
       this.#wanted.set(name, (this.#wanted.get(name) ?? 0) + 1);
       await this.#client.subscribe(name);
     }
@@ -54,7 +54,7 @@ export class LiveHub {
 
   async #leave(subscription: LiveSubscription): Promise<void> {
     if (!this.#subscriptions.delete(subscription)) return;
-    for (const { name } of subscription.sources) {
+    for (const name of this.#channelsOf(subscription)) {
       const rest = (this.#wanted.get(name) ?? 1) - 1;
       if (rest > 0) this.#wanted.set(name, rest);
       else {
@@ -62,6 +62,11 @@ export class LiveHub {
         await this.#client.unsubscribe(name);
       }
     }
+  }
+
+  /** Its sources, and the channel without a topic: nothing comes through that one, but the publish script looks there first whether anybody listens. */
+  #channelsOf({ sources }: LiveSubscription): readonly string[] {
+    return [this.#start, ...sources.map(({ name }) => name)];
   }
 
   #onMessage(channel: string, bytes: Buffer): void {

@@ -57,7 +57,7 @@ export class Publisher {
   }
 
   async #toTopics(messages: readonly WireMessage[], { isFirstSend, positions }: PublishRequest): Promise<Statuses> {
-    const { dedupMs, dedupIdsMax, groupMessagesMax, history } = this.#settings;
+    const { dedupMs, history } = this.#settings;
     const packer = this.#packer;
     packer.clear();
     const batch = packer.beginArray();
@@ -72,16 +72,7 @@ export class Publisher {
     packer.endArray(batch, values);
     const reply = await this.#commands.runBytes(
       this.#scripts.publish,
-      [
-        packer.take(),
-        isFirstSend === true ? "1" : "0",
-        dedupMs,
-        dedupIdsMax,
-        groupMessagesMax,
-        positions === true && history !== undefined ? "1" : "0",
-        history?.countMax ?? 0,
-        history?.maxAgeMs ?? 0,
-      ],
+      [packer.take(), isFirstSend === true ? "1" : "0", positions === true && history !== undefined ? "1" : "0"],
       this.#line.onMissing,
     );
     return reply === 1 ? undefined : statusesOf(messages, reply as readonly unknown[], this.#settings);

@@ -31,7 +31,7 @@ interface Broken {
  */
 export function redisStreams(options: string | RedisStreamsOptions): Backend {
   const settings = settingsOf(options);
-  const scripts = scriptsOf(settings.names);
+  const scripts = scriptsOf(settings);
   const broken: Broken[] = [];
   return {
     specVersion: 1,

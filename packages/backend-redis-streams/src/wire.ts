@@ -1,6 +1,6 @@
 /**
- * A message as fields of a stream entry, and back. `body` is the payload and nothing else; a field at its default is not written. Headers stand
- * under their own names; one that has the name of a field stands behind `header:`, which no header name can contain.
+ * A message as fields of a stream entry, and back. `body` is the payload and nothing else; a field at its default is not written: every field costs
+ * Redis and both clients as much as a short payload. Headers stand under their own names; one that has the name of a field stands behind `header:`, which no header name can contain.
  *
  * Anybody can add entries, so reading never throws: what makes no sense is taken for missing.
  */
@@ -36,7 +36,6 @@ const priorityDefault = 4;
 const plainHeadersMax = 2_000;
 
 const packed = Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, packedText(text)])) as Record<keyof typeof fields, Uint8Array>;
-const packedJsonType = packedText(contentTypeDefault);
 
 /** Appends the entry's fields as one array. */
 export function packMessage(packer: Packer, message: WireMessage): void {
@@ -46,24 +45,21 @@ export function packMessage(packer: Packer, message: WireMessage): void {
 
 /** Appends the entry's fields, name and value in turn: body, id and topic first, where the publish script looks for them. Returns how many values. */
 export function packFields(packer: Packer, message: WireMessage): number {
-  let count = 10;
+  let count = 6;
   packer.raw(packed.body);
   packer.bytes(message.body);
   packer.raw(packed.id);
   packer.text(message.id);
   packer.raw(packed.topic);
   packer.text(message.topic);
-  packer.raw(packed.timeMs);
-  packer.text(String(message.timeMs));
-  packer.raw(packed.contentType);
-  if (message.contentType === contentTypeDefault) packer.raw(packedJsonType);
-  else packer.text(message.contentType);
   const add = (name: Uint8Array, value: string | undefined): void => {
     if (value === undefined) return;
     packer.raw(name);
     packer.text(value);
     count += 2;
   };
+  if (message.timeMs !== timeMsOf(message.id)) add(packed.timeMs, String(message.timeMs));
+  if (message.contentType !== contentTypeDefault) add(packed.contentType, message.contentType);
   if (message.attempt !== 1) add(packed.attempt, String(message.attempt));
   if (message.priority !== priorityDefault) add(packed.priority, String(message.priority));
   if (!message.persistent) add(packed.persistent, "0");
@@ -140,7 +136,7 @@ export function readMessage(values: readonly Buffer[], place: EntryPlace): WireM
         attempt = wholeOf(value) || 1;
         break;
       case "content-type":
-        contentType = isJsonType(value) ? contentTypeDefault : value.toString() || contentTypeDefault;
+        contentType = value.toString() || contentTypeDefault;
         break;
       case "content-encoding":
         contentEncoding = value.toString() || undefined;
@@ -178,10 +174,11 @@ export function readMessage(values: readonly Buffer[], place: EntryPlace): WireM
         else addHeader(headers, name.startsWith(headerPrefix) ? name.slice(headerPrefix.length) : name, value.toString());
     }
   }
+  if (id === undefined || !isMessageId(id)) id = place.entryId;
   return {
     topic: topic !== undefined && isTopic(topic) ? topic : place.topic,
-    id: id !== undefined && isMessageId(id) ? id : place.entryId,
-    timeMs: timeMs ?? Number(place.entryId.slice(0, place.entryId.indexOf("-"))),
+    id,
+    timeMs: timeMs ?? timeMsOf(id) ?? Number(place.entryId.slice(0, place.entryId.indexOf("-"))),
     attempt,
     contentType,
     contentEncoding,
@@ -202,7 +199,7 @@ export function readMessage(values: readonly Buffer[], place: EntryPlace): WireM
 const noBody = new Uint8Array(0);
 
 /** What every entry of ours begins with, in this order: comparing bytes is faster than making strings of them, and leaves nothing to collect. */
-const usual = [fields.body, fields.id, fields.topic, fields.timeMs, fields.contentType].map((name) => ({ name, bytes: Buffer.from(name) }));
+const usual = [fields.body, fields.id, fields.topic].map((name) => ({ name, bytes: Buffer.from(name) }));
 
 /** Names of fields are ASCII; whatever a foreign name holds, it becomes some text. */
 function nameOf(bytes: Buffer, place: number): string {
@@ -212,8 +209,30 @@ function nameOf(bytes: Buffer, place: number): string {
   return expected.name;
 }
 
-const jsonType = Buffer.from(contentTypeDefault);
-const isJsonType = (value: Buffer): boolean => value.byteLength === jsonType.byteLength && value.equals(jsonType);
+/**
+ * The time in an id that is a UUIDv7 (RFC 9562 section 5.7): its first twelve hexadecimal digits count milliseconds. Undefined for other ids. Ids
+ * that core makes are such, and carry the message's own time, which then needs no field.
+ */
+export function timeMsOf(id: string): number | undefined {
+  if (id.length !== 36 || id.charCodeAt(8) !== dash || id.charCodeAt(13) !== dash || id.charCodeAt(14) !== versionSeven) return undefined;
+  let timeMs = 0;
+  for (let index = 0; index < 13; index++) {
+    if (index === 8) continue;
+    const digit = digitOf(id.charCodeAt(index));
+    if (digit < 0) return undefined;
+    timeMs = timeMs * 16 + digit;
+  }
+  return timeMs;
+}
+
+const dash = 45;
+const versionSeven = 55;
+
+/** Value of a lower-case hexadecimal digit's character code, -1 where it is none. */
+function digitOf(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  return code >= 97 && code <= 102 ? code - 87 : -1;
+}
 
 /** A whole number from 0, or undefined. */
 function wholeOf(value: Buffer): number | undefined {

@@ -1,9 +1,11 @@
 import { parsePattern, type WireMessage } from "@halyard/core/spi";
 import { describe, expect, it } from "vitest";
 import { Packer, unpackStrings } from "../src/packer.ts";
-import { fields, packMessage, readMessage } from "../src/wire.ts";
+import { fields, packMessage, readMessage, timeMsOf } from "../src/wire.ts";
 import { message } from "./redis-fixture.ts";
 
+/** A UUIDv7 of the time that messages of the fixture have. */
+const idOf1700000000000 = "018bcfe5-6800-7abc-8def-0123456789ab";
 const place = { entryId: "1700000000123-4", topic: "fallback" };
 
 function packed(one: WireMessage): Buffer[] {
@@ -29,9 +31,16 @@ function seeded(seed: number): () => number {
 const awkward = ["", " ", "\0", "\r\n", "ü", "🚀", "{a}", "%41", "__proto__", "constructor", "body", "content-type", "halyard-id", "x".repeat(300)];
 
 describe("what is written", () => {
-  it("has no field that is at its default", () => {
-    const names = packed(message("a.b", "m")).filter((_, index) => index % 2 === 0);
-    expect(names.map(String)).toEqual(["body", "halyard-id", "halyard-topic", "halyard-time", "content-type"]);
+  it("has no field that is at its default, nor a time that the id tells", () => {
+    const namesOf = (one: WireMessage) =>
+      packed(one)
+        .filter((_, index) => index % 2 === 0)
+        .map(String);
+    expect(namesOf(message("a.b", "m"))).toEqual(["body", "halyard-id", "halyard-topic", "halyard-time"]);
+    const id = idOf1700000000000;
+    expect(namesOf(message("a.b", id))).toEqual(["body", "halyard-id", "halyard-topic"]);
+    expect(namesOf(message("a.b", id, { timeMs: 1_700_000_000_001 }))).toEqual(["body", "halyard-id", "halyard-topic", "halyard-time"]);
+    expect(namesOf(message("a.b", id, { contentType: "text/plain" }))).toEqual(["body", "halyard-id", "halyard-topic", "content-type"]);
   });
 
   it("carries each field under the name that other languages read", () => {
@@ -42,7 +51,6 @@ describe("what is written", () => {
       "halyard-id": "m",
       "halyard-topic": "a.b",
       "halyard-time": "1700000000000",
-      "content-type": "application/json",
       "halyard-attempt": "2",
       "halyard-priority": "9",
       "halyard-persistent": "0",
@@ -63,7 +71,8 @@ describe("what is read", () => {
       for (let count = Math.floor(random() * 6); count > 0; count--)
         headers[pick(["a", "b-c", "0", "__proto__", "body", "content-type", "halyard-dead-reason", `n${round}`])] = pick(awkward);
       const sent: WireMessage = {
-        ...message("a.b", `id-${round}`),
+        ...message("a.b", pick([`id-${round}`, idOf1700000000000])),
+        timeMs: pick([1_700_000_000_000, 1_700_000_000_001]),
         body: Buffer.from(Array.from({ length: Math.floor(random() * 40) }, () => Math.floor(random() * 256))),
         attempt: 1 + Math.floor(random() * 4),
         priority: Math.floor(random() * 10),
@@ -104,6 +113,18 @@ describe("what is read", () => {
       body: "{}",
       headers: { note: "n" },
     });
+  });
+
+  it.each([
+    ["017f22e2-79b0-7cc3-98c4-dc0c0c07398f", 1_645_557_742_000], // the example of RFC 9562, appendix A.6
+    ["017F22E2-79B0-7CC3-98C4-DC0C0C07398F", undefined],
+    ["017f22e2-79b0-4cc3-98c4-dc0c0c07398f", undefined],
+    ["017f22e2x79b0-7cc3-98c4-dc0c0c07398f", undefined],
+    ["017f22e2-79bg-7cc3-98c4-dc0c0c07398f", undefined],
+    ["ffffffff-ffff-7fff-bfff-ffffffffffff", 2 ** 48 - 1],
+    ["", undefined],
+  ])("knows the time in the id %s", (id, timeMs) => {
+    expect(timeMsOf(id)).toBe(timeMs);
   });
 
   it.each([

@@ -65,10 +65,14 @@ export function createIdSource({ clock, random }: IdSourceOptions): () => string
   };
 }
 
-/** Character codes of the twelve hexadecimal digits of a time. */
+/** Character codes of the twelve hexadecimal digits of a time. A lone publish makes them anew each time, so they are counted out, not formatted. */
 function timeCodes(timeMs: number): readonly number[] {
   const bounded = Math.min(Math.max(0, timeMs), timeMsMax);
-  return Array.from(bounded.toString(16).padStart(12, "0"), (digit) => digit.charCodeAt(0));
+  const [high, low] = [Math.floor(bounded / 2 ** 24), bounded % 2 ** 24];
+  const codes: number[] = [];
+  for (let shift = 20; shift >= 0; shift -= 4) codes.push(at(hexCodes, (high >> shift) & 15));
+  for (let shift = 20; shift >= 0; shift -= 4) codes.push(at(hexCodes, (low >> shift) & 15));
+  return codes;
 }
 
 function idText(time: readonly number[], counter: number, words: Uint16Array, from: number): string {

@@ -13,7 +13,7 @@ export class Group {
   readonly name: string;
   readonly patterns = new Map<string, TopicPattern>();
   readonly queue = new PriorityQueue();
-  /** In the order in which they joined. */
+  /** In the order in which they joined; of an exclusive group only the first is active. */
   readonly members: Consumer[] = [];
   /** Members with a pending `receive`. */
   waiting = 0;
@@ -27,10 +27,7 @@ export class Group {
   isRemoved = false;
   /** Something came for a member that waits; handed out at the end of the command, so that a batch is shared out by priority and in turn. */
   isTouched = false;
-  /** Members that may have messages: all that did not ask for `exclusive`, and the first of those that did. The others of those wait for its place. */
-  readonly #active: Consumer[] = [];
-  /** The active one of the members that asked for `exclusive`. */
-  #soleActive: Consumer | undefined = undefined;
+  #isExclusive = false;
   #cursor = 0;
 
   constructor(name: string) {
@@ -45,9 +42,7 @@ export class Group {
 
   join(consumer: Consumer): void {
     this.members.push(consumer);
-    if (consumer.isExclusive && this.#soleActive !== undefined) return;
-    if (consumer.isExclusive) this.#soleActive = consumer;
-    this.#active.push(consumer);
+    this.#isExclusive ||= consumer.isExclusive;
   }
 
   /** What the member held is back in its place when this returns. */
@@ -55,16 +50,9 @@ export class Group {
     const index = this.members.indexOf(consumer);
     if (index < 0) return;
     this.members.splice(index, 1);
-    if (this.#isActive(consumer)) this.#active.splice(this.#active.indexOf(consumer), 1);
-    if (consumer === this.#soleActive) this.#passOn();
+    this.#isExclusive = this.members.some((member) => member.isExclusive);
     consumer.stopWaiting();
     this.putBack([...consumer.inFlight]);
-  }
-
-  /** To the member that asked for `exclusive` the longest time ago. */
-  #passOn(): void {
-    this.#soleActive = this.members.find((member) => member.isExclusive);
-    if (this.#soleActive !== undefined) this.#active.push(this.#soleActive);
   }
 
   /** Back where they were, whatever the order in which they come. */
@@ -102,14 +90,14 @@ export class Group {
   }
 
   #isActive(consumer: Consumer): boolean {
-    return !consumer.isExclusive || consumer === this.#soleActive;
+    return !this.#isExclusive || this.members[0] === consumer;
   }
 
   #nextHungry(): Consumer | undefined {
-    const count = this.#active.length;
+    const count = this.#isExclusive ? 1 : this.members.length;
     for (let step = 0; step < count; step++) {
       this.#cursor = this.#cursor + 1 < count ? this.#cursor + 1 : 0;
-      const member = this.#active[this.#cursor];
+      const member = this.members[this.#cursor];
       if (member?.isHungry) return member;
     }
     return undefined;

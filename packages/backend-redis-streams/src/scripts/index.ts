@@ -1,5 +1,5 @@
 /** All scripts of one backend. */
-import type { Names } from "../keys.ts";
+import type { Settings } from "../options.ts";
 import { moveDueScript } from "./delayed.ts";
 import { defineScript, heartbeatScript, inspectScript, purgeScript, removeScript } from "./groups.ts";
 import { judgeScript, lockScript } from "./letters.ts";
@@ -7,13 +7,13 @@ import { publishScript } from "./publish.ts";
 import { sendScript } from "./send.ts";
 import { ackScript, extendScript, settleScript } from "./settle.ts";
 import { leaveScript, takeScript } from "./take.ts";
-import { turnScript } from "./turn.ts";
 
 export type { Script } from "./script.ts";
 
-export function scriptsOf(names: Names) {
+export function scriptsOf(settings: Settings) {
+  const { names } = settings;
   return {
-    publish: publishScript(names),
+    publish: publishScript(settings),
     send: sendScript(names),
     ack: ackScript(names),
     settle: settleScript(names),
@@ -27,7 +27,6 @@ export function scriptsOf(names: Names) {
     purge: purgeScript(names),
     inspect: inspectScript(names),
     lock: lockScript(),
-    turn: turnScript(names),
     judge: judgeScript(names),
   };
 }
