@@ -2,10 +2,11 @@
 import type { Admin, GroupInfo, HalyardError } from "@halyard/core/spi";
 import { versionMin, versionNumber } from "./capabilities.ts";
 import { type ChannelParts, openChannel } from "./channel.ts";
+import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import type { Declare } from "./declare.ts";
 import { delayClasses } from "./delay-classes.ts";
 import { abortedError } from "./errors.ts";
-import type { Management } from "./management.ts";
+import type { ConsumerFacts, Management, QueueFacts } from "./management.ts";
 import type { NamespaceNames } from "./names.ts";
 import type { Settings } from "./options.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -15,6 +16,7 @@ import { unlessAborted } from "./waiting.ts";
 export interface AdminParts {
   readonly names: NamespaceNames;
   readonly settings: Settings;
+  readonly consumerTimeout: ConsumerTimeout;
   readonly declare: Declare;
   readonly channels: ChannelParts;
   readonly management: Management | undefined;
@@ -58,22 +60,47 @@ export function adminOf(parts: AdminParts): Admin {
   };
 }
 
-async function groupOf({ names, declare, management }: AdminParts, name: string, signal: AbortSignal): Promise<GroupInfo | undefined> {
+async function groupOf({ names, declare, management, settings }: AdminParts, name: string, signal: AbortSignal): Promise<GroupInfo | undefined> {
   const queue = names.group(name);
   const found = await declare.look(queue);
   if (found === undefined) return undefined;
+  const isUnused = found.consumerCount === 0;
   const info: GroupInfo = {
     name,
     patterns: undefined,
     waiting: found.messageCount,
-    delayed: undefined,
-    inFlight: undefined,
-    members: found.consumerCount === 0 ? 0 : undefined,
+    delayed: undefined, // the wait queues are shared by all groups, and count no keys
+    // A quorum queue counts a cancelled consumer until all that it held is settled.
+    inFlight: isUnused && settings.queue.type === "quorum" ? 0 : undefined,
+    members: isUnused ? 0 : undefined,
   };
   if (management === undefined) return info;
   // The plugin's numbers are seconds old; those of the broker itself are exact, so only what it does not say is taken.
-  const patterns = await management.bindings(names.exchange, queue, signal);
-  return { ...info, patterns };
+  const exclusive = names.exclusive(name);
+  const [patterns, facts, exclusiveFound, exclusiveFacts] = await Promise.all([
+    management.bindings(names.exchange, queue, signal),
+    management.queue(queue, signal),
+    declare.look(exclusive),
+    management.queue(exclusive, signal),
+  ]);
+  const competing = allConsumers(facts, found.consumerCount);
+  const waiting = allConsumers(exclusiveFacts, exclusiveFound?.consumerCount ?? 0);
+  return { ...info, patterns, inFlight: info.inFlight ?? facts?.unacked, members: membersOf(competing, waiting) };
+}
+
+/**
+ * `undefined`: the plugin does not know all consumers yet that the broker has, or still knows some that it no longer has. The broker itself does not count
+ * consumers that wait to be the single active one.
+ */
+function allConsumers(facts: QueueFacts | undefined, activeCount: number): readonly ConsumerFacts[] | undefined {
+  const consumers = activeCount === 0 ? [] : (facts?.consumers ?? []);
+  return consumers.filter(({ isActive }) => isActive).length === activeCount ? consumers : undefined;
+}
+
+/** A member is a channel with one or more consumers. One of an exclusive group that waits consumes the group's exclusive queue only. */
+function membersOf(competing: readonly ConsumerFacts[] | undefined, exclusive: readonly ConsumerFacts[] | undefined): number | undefined {
+  if (competing === undefined || exclusive === undefined) return undefined;
+  return new Set(competing.map(({ channel }) => channel)).size + exclusive.filter(({ isActive }) => !isActive).length;
 }
 
 /** Groups are the queues whose names are made of a group's name. */
@@ -83,7 +110,7 @@ async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonl
   const marker = "halyard-marker";
   const [before = "", after = ""] = names.group(marker).split(marker);
   const found: GroupInfo[] = [];
-  for (const { name } of await management.queues(signal)) {
+  for (const name of await management.queues(signal)) {
     if (!name.startsWith(before) || !name.endsWith(after)) continue;
     const info = await groupOf(parts, name.slice(before.length, name.length - after.length), signal);
     if (info !== undefined) found.push(info);
@@ -94,16 +121,19 @@ async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonl
 /** How long core lets a handler run by default, milliseconds: RabbitMQ's own default of 30 minutes is no reason for a warning. */
 const handlerMsUsual = 300_000;
 
-async function warningsOf({ settings, version, product, blocked, management }: AdminParts, signal: AbortSignal): Promise<readonly string[]> {
+async function warningsOf(
+  { settings, consumerTimeout: { timeoutMs }, version, product, blocked, management }: AdminParts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const warnings: string[] = [];
   if (product !== "RabbitMQ") warnings.push(`The broker calls itself ${product}: the promises are tested on RabbitMQ.`);
   if (versionNumber(version) < versionNumber(versionMin))
     warnings.push(`RabbitMQ ${version} is older than ${versionMin}: delays and retries do not work. Update it.`);
   if (settings.queue.type === "classic")
     warnings.push('Groups have classic queues, which are not replicated and count no deliveries: use queue.type "quorum" unless priorities are needed.');
-  if (settings.consumerTimeoutMs !== undefined && settings.consumerTimeoutMs < handlerMsUsual)
+  if (timeoutMs !== undefined && timeoutMs < handlerMsUsual)
     warnings.push(
-      `Handlers that run longer than ${settings.consumerTimeoutMs} ms are cut off: raise consumer_timeout in rabbitmq.conf and the option consumerTimeoutMs where that is too short.`,
+      `Handlers that run longer than ${timeoutMs} ms are cut off: raise consumer_timeout in rabbitmq.conf and the option consumerTimeoutMs where that is too short.`,
     );
   const reason = blocked();
   if (reason !== undefined) warnings.push(`RabbitMQ takes no messages for now (${reason}): free memory or disk.`);

@@ -2,6 +2,7 @@
 import { type Backend, HalyardError, type Host, type Session } from "@halyard/core/spi";
 import { versionMin, versionNumber } from "./capabilities.ts";
 import { adoptConnection, type Connection, openConnection } from "./connection.ts";
+import { ConsumerTimeout } from "./consumer-timeout.ts";
 import { abortedError } from "./errors.ts";
 import { type AmqpOptions, type Settings, settingsOf } from "./options.ts";
 import { AmqpSession } from "./session.ts";
@@ -16,19 +17,20 @@ import { unlessAborted } from "./waiting.ts";
  */
 export function amqp(options: string | AmqpOptions = {}): Backend {
   const settings = settingsOf(typeof options === "string" ? { url: options } : options);
+  const consumerTimeout = new ConsumerTimeout(settings.consumerTimeoutMs); // what one session learns holds for the next
   return {
     specVersion: 1,
     name: "amqp",
-    connect: (host, signal) => connect(settings, host, signal),
+    connect: (host, signal) => connect(settings, consumerTimeout, host, signal),
   };
 }
 
-async function connect(settings: Settings, host: Host, signal: AbortSignal): Promise<Session> {
+async function connect(settings: Settings, consumerTimeout: ConsumerTimeout, host: Host, signal: AbortSignal): Promise<Session> {
   const [publishing, consuming] = await openBoth(settings, host, signal);
   try {
     if (versionNumber(consuming.version) < versionNumber(versionMin))
       throw new HalyardError("UNSUPPORTED", `RabbitMQ ${consuming.version} is too old: ${versionMin} or newer is needed.`);
-    const session = new AmqpSession({ settings, host, publishing, consuming });
+    const session = new AmqpSession({ settings, consumerTimeout, host, publishing, consuming });
     await unlessAborted(signal, () => abortedError("Connecting to RabbitMQ"), session.start());
     return session;
   } catch (error) {

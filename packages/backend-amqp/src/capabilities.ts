@@ -15,7 +15,7 @@ export function versionNumber(version: string): number {
   return Number(major) * 1_000 + Number(minor);
 }
 
-export function capabilitiesOf({ queue, consumerTimeoutMs }: Settings, version: string): Capabilities {
+export function capabilitiesOf({ queue }: Settings, version: string, handlerMsMax: number | undefined): Capabilities {
   const isQuorum = queue.type === "quorum";
   // Quorum queues know strict priorities since 4.3; two buckets before, and none before 4.0.
   const hasLevels = !isQuorum || versionNumber(version) >= versionNumber("4.3");
@@ -28,7 +28,7 @@ export function capabilitiesOf({ queue, consumerTimeoutMs }: Settings, version: 
     delayMsMax: Number.MAX_SAFE_INTEGER,
     delayLateness: lateness,
     countsDeliveries: isQuorum,
-    handlerMsMax: consumerTimeoutMs,
+    handlerMsMax,
     startsAt: { earliest: false, time: false },
     bodyBytesMax,
     carriesValues: false,

@@ -74,9 +74,9 @@ export class Declare {
     });
   }
 
-  turn(group: string): Promise<void> {
-    const queue = this.#parts.names.turn(group);
-    return this.#once(queue, (channel) => this.#queue(channel, queue, topology.turnArguments));
+  exclusive(group: string): Promise<void> {
+    const queue = this.#parts.names.exclusive(group);
+    return this.#once(queue, (channel) => this.#queue(channel, queue, topology.exclusiveArguments));
   }
 
   /** What was declared may be gone: the next use declares again. */
@@ -102,9 +102,9 @@ export class Declare {
     await pool.use(async (channel) => {
       await this.#queue(channel, names.removed(group), topology.removedArguments);
       await this.#remove(channel, names.group(group));
-      await this.#remove(channel, names.turn(group));
+      await this.#remove(channel, names.exclusive(group));
     });
-    this.forget(names.turn(group));
+    this.forget(names.exclusive(group));
   }
 
   async wasRemoved(group: string): Promise<boolean> {

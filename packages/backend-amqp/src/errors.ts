@@ -44,6 +44,11 @@ export function connectError(thrown: unknown, where: string, vhost: string): Hal
 /** What a request on a channel failed with. The channel is closed by then. */
 export function requestError(thrown: unknown, what: string): HalyardError {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (consumerTimeoutOf(error) !== undefined)
+    return new HalyardError("BACKEND_FAILED", `${what} failed: what its channel held was not settled within RabbitMQ's consumer_timeout.`, {
+      cause: error,
+      retryable: true,
+    });
   switch (replyOf(error)) {
     case replies.accessRefused:
       return new HalyardError("NOT_AUTHORIZED", `${what} is not permitted: ${serverText(error)}. The README lists the permissions that are needed.`, {
@@ -63,6 +68,17 @@ export function requestError(thrown: unknown, what: string): HalyardError {
     default:
       return new HalyardError("BACKEND_FAILED", `${what} failed: ${serverText(error)}`, { cause: error });
   }
+}
+
+/**
+ * Whether the broker closed a channel because something on it was not settled within its `consumer_timeout`, and how long that is where it says so.
+ * The text is RabbitMQ's: "delivery acknowledgement on channel 1 timed out. Timeout value used: 1800000 ms."
+ */
+export function consumerTimeoutOf(error: unknown): { readonly timeoutMs: number | undefined } | undefined {
+  if (!isReply(error, replies.preconditionFailed) || !(error instanceof Error) || !/acknowledgement on channel \d+ timed out/.test(error.message))
+    return undefined;
+  const timeoutMs = Number(/Timeout value used: (\d+) ms/.exec(error.message)?.[1]);
+  return { timeoutMs: timeoutMs > 0 ? timeoutMs : undefined };
 }
 
 /** The argument that differs from what exists, e.g. `x-queue-type`. */

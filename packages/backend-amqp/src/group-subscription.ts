@@ -24,6 +24,8 @@ export interface GroupPort {
   store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]>;
   /** The group's queue is gone. Resolves with why the subscription is to end. */
   groupGone(subscription: GroupSubscription): Promise<HalyardError>;
+  /** Why the subscription is to end where its channel was closed because of the broker's `consumer_timeout`. */
+  heldTooLong(group: string, error: Error | undefined): HalyardError | undefined;
   forget(subscription: GroupSubscription): void;
 }
 
@@ -65,8 +67,8 @@ export class GroupSubscription implements BackendSubscription {
   /** By delivery tag, until settled. */
   readonly #held = new Map<number, Arrival>();
   readonly #pipeline: Pipeline;
-  /** Credit is given when the subscription's turn has come. */
-  #hasTurn = true;
+  /** An exclusive member that waits gives no credit. */
+  #isActive = true;
   #credit = 1;
   #isLeaving = false;
   #closing: Promise<void> | undefined;
@@ -90,17 +92,17 @@ export class GroupSubscription implements BackendSubscription {
     this.#channel.onEnd((error) => this.#onChannelEnd(error));
   }
 
-  /** Begins with one; an exclusive member waits for its turn. */
-  async start(hasTurn: boolean): Promise<void> {
-    this.#hasTurn = hasTurn;
-    if (hasTurn) await this.#consumers.set(this.#credit);
+  /** Begins with one; an exclusive member waits until it is the active one. */
+  async start(isActive: boolean): Promise<void> {
+    this.#isActive = isActive;
+    if (isActive) await this.#consumers.set(this.#credit);
     const { error } = this.#arrived;
     if (error !== undefined) throw error;
   }
 
-  takeTurn(): void {
-    if (this.#hasTurn || this.#arrived.isOver) return;
-    this.#hasTurn = true;
+  activate(): void {
+    if (this.#isActive || this.#arrived.isOver) return;
+    this.#isActive = true;
     void this.#consumers.set(this.#credit);
   }
 
@@ -119,7 +121,7 @@ export class GroupSubscription implements BackendSubscription {
     if (this.#arrived.isOver) return;
     this.#credit = Math.max(0, Math.min(inFlightMax, this.#parts.inFlightMax, this.#parts.prefetch));
     if (this.#credit === 0) this.#giveBack(this.#arrived.clear());
-    if (this.#hasTurn) void this.#consumers.set(this.#credit);
+    if (this.#isActive) void this.#consumers.set(this.#credit);
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
@@ -288,6 +290,7 @@ export class GroupSubscription implements BackendSubscription {
       return;
     }
     const text = `RabbitMQ closed the channel of group ${this.group}: ${error?.message ?? "no reason given"}`;
-    this.fail(this.#parts.port.lost ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
+    const { port } = this.#parts;
+    this.fail(port.lost ?? port.heldTooLong(this.group, error) ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
   }
 }

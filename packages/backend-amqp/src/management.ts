@@ -1,17 +1,27 @@
-/** What only RabbitMQ's HTTP API knows: which groups and topics there are. Asked with `fetch`, and only where its URL was given. */
+/**
+ * What only RabbitMQ's HTTP API knows: which groups there are, who consumes them, what is unacked. Asked with `fetch`, and only where its URL was given.
+ * Its numbers are gathered every 5 s from what queues tell every 5 s. Measured on 3.10: a new consumer shows after up to 5 s, one that is cancelled is
+ * gone at once, messages count up to 10 s late and not at all before.
+ */
 import { HalyardError, type Host } from "@halyard/core/spi";
 import type { Settings } from "./options.ts";
 
 export interface QueueFacts {
-  readonly name: string;
-  readonly ready: number | undefined;
+  /** Handed over and not settled. */
   readonly unacked: number | undefined;
-  /** Tags of the queue's consumers, where asked. */
-  readonly consumers: readonly string[] | undefined;
+  readonly consumers: readonly ConsumerFacts[];
+}
+
+export interface ConsumerFacts {
+  /** Name of the consumer's channel, which no other channel of the broker has. */
+  readonly channel: string;
+  /** False: it waits until it is the single active consumer. */
+  readonly isActive: boolean;
 }
 
 export interface Management {
-  queues(signal: AbortSignal): Promise<readonly QueueFacts[]>;
+  /** Names of all queues of the vhost. */
+  queues(signal: AbortSignal): Promise<readonly string[]>;
   queue(name: string, signal: AbortSignal): Promise<QueueFacts | undefined>;
   /** Keys that bind the exchange to the queue. */
   bindings(exchange: string, queue: string, signal: AbortSignal): Promise<readonly string[]>;
@@ -46,8 +56,8 @@ export function managementOf({ managementUrl, place }: Settings, _host: Host): M
 
   return {
     async queues(signal) {
-      const found = await get(`queues/${vhost}?disable_stats=false&columns=name,messages_ready,messages_unacknowledged`, signal);
-      return list(found).map((one) => factsOf(one));
+      const found = await get(`queues/${vhost}?disable_stats=true&columns=name`, signal);
+      return list(found).map(({ name }) => String(name));
     },
     async queue(name, signal) {
       const found = await get(`queues/${vhost}/${encodeURIComponent(name)}`, signal);
@@ -61,14 +71,12 @@ export function managementOf({ managementUrl, place }: Settings, _host: Host): M
   };
 }
 
-function factsOf(facts: Readonly<Record<string, unknown>>): QueueFacts {
-  const { name, messages_ready, messages_unacknowledged, consumer_details } = facts;
-  return {
-    name: String(name),
-    ready: numberOf(messages_ready),
-    unacked: numberOf(messages_unacknowledged),
-    consumers: Array.isArray(consumer_details) ? list(consumer_details).map(({ consumer_tag }) => String(consumer_tag)) : undefined,
-  };
+function factsOf({ messages_unacknowledged, consumer_details }: Readonly<Record<string, unknown>>): QueueFacts {
+  const consumers = list(consumer_details).map(({ channel_details, active }) => ({
+    channel: String(record(channel_details).name),
+    isActive: active !== false,
+  }));
+  return { unacked: numberOf(messages_unacknowledged), consumers };
 }
 
 const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);

@@ -22,8 +22,8 @@ export interface AmqpNames {
   readonly gone: (namespace: string) => string;
   /** Queue of one live subscription; `unique` differs for each. Default `{namespace}.live.{unique}`. */
   readonly live: (namespace: string, unique: string) => string;
-  /** Queue whose single active consumer may read an exclusive group. Default `{namespace}.turn.{group}`. */
-  readonly turn: (namespace: string, group: string) => string;
+  /** Queue whose single active consumer is the active member of an exclusive group. Default `{namespace}.exclusive.{group}`. */
+  readonly exclusive: (namespace: string, group: string) => string;
   /** Queue that is held while somebody walks the dead letters of a group. Default `{namespace}.walk.{group}`. */
   readonly walk: (namespace: string, group: string) => string;
   /** Queue whose one message says how many letters such a walk holds. Default `{namespace}.held.{group}`. */
@@ -43,7 +43,7 @@ export const namesDefault: AmqpNames = {
   due: (namespace) => `${namespace}.due`,
   gone: (namespace) => `${namespace}.gone`,
   live: (namespace, unique) => `${namespace}.live.${unique}`,
-  turn: (namespace, group) => `${namespace}.turn.${group}`,
+  exclusive: (namespace, group) => `${namespace}.exclusive.${group}`,
   walk: (namespace, group) => `${namespace}.walk.${group}`,
   held: (namespace, group) => `${namespace}.held.${group}`,
   removed: (namespace, group) => `${namespace}.removed.${group}`,
@@ -61,7 +61,7 @@ export interface NamespaceNames {
   dead(group: string): string;
   waitQueue(delayMs: number): string;
   live(unique: string): string;
-  turn(group: string): string;
+  exclusive(group: string): string;
   walk(group: string): string;
   held(group: string): string;
   removed(group: string): string;
@@ -79,7 +79,7 @@ export function namesOf(names: AmqpNames, namespace: string): NamespaceNames {
     dead: (group) => checked("dead", names.dead(namespace, group)),
     waitQueue: (delayMs) => checked("waitQueue", names.waitQueue(namespace, delayMs)),
     live: (unique) => checked("live", names.live(namespace, unique)),
-    turn: (group) => checked("turn", names.turn(namespace, group)),
+    exclusive: (group) => checked("exclusive", names.exclusive(namespace, group)),
     walk: (group) => checked("walk", names.walk(namespace, group)),
     held: (group) => checked("held", names.held(namespace, group)),
     removed: (group) => checked("removed", names.removed(namespace, group)),

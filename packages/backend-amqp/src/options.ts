@@ -33,7 +33,7 @@ export interface AmqpOptions {
   /** Most unsettled messages that one subscription fetches, whatever its `inFlightMax` is; 1 to 65,535. Default 65,535. */
   readonly prefetch?: number;
   readonly queue?: AmqpQueueOptions;
-  /** Base URL of the management plugin, for example `http://rabbit:15672`; the credentials of the connection are used unless it has its own. Without it groups and topics are not listed. */
+  /** Base URL of the management plugin, for example `http://rabbit:15672`; the credentials of the connection are used unless it has its own. Without it groups are not listed, and members and what is in flight are not known. */
   readonly managementUrl?: string;
   /** The server's `consumer_timeout`, milliseconds; `false` where it is switched off. It limits how long a handler may run. Default 1,800,000. */
   readonly consumerTimeoutMs?: number | false;

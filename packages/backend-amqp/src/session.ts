@@ -17,9 +17,11 @@ import { adminOf } from "./admin.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { type ChannelParts, ChannelPool, openChannel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
+import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import { DeadLetterQueues } from "./dead-letters.ts";
 import { Declare } from "./declare.ts";
 import { lostError } from "./errors.ts";
+import { joinExclusive } from "./exclusive.ts";
 import { afterGone, deletedError } from "./gone-queue.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
@@ -31,10 +33,10 @@ import type { Settings } from "./options.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import { Storing } from "./storing.ts";
-import { waitForTurn } from "./turn.ts";
 
 export interface SessionParts {
   readonly settings: Settings;
+  readonly consumerTimeout: ConsumerTimeout;
   readonly host: Host;
   readonly publishing: Connection;
   /** The same as `publishing` where one connection was handed in. */
@@ -42,7 +44,7 @@ export interface SessionParts {
 }
 
 export class AmqpSession implements Session, GroupPort, LivePort {
-  readonly capabilities: Capabilities;
+  capabilities: Capabilities;
   readonly closed: Promise<Error | undefined>;
   readonly deadLetters: DeadLetters;
   readonly admin: Admin;
@@ -67,11 +69,11 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   #resolveClosed: (error: Error | undefined) => void = () => undefined;
 
   constructor(parts: SessionParts) {
-    const { settings, host, publishing, consuming } = parts;
+    const { settings, consumerTimeout, host, publishing, consuming } = parts;
     this.#parts = parts;
     this.#host = host;
     this.#names = namesOf(settings.names, host.namespace);
-    this.capabilities = capabilitiesOf(settings, consuming.version);
+    this.capabilities = capabilitiesOf(settings, consuming.version, consumerTimeout.handlerMsMax);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -109,6 +111,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     this.admin = adminOf({
       names: this.#names,
       settings,
+      consumerTimeout,
       declare: this.#declare,
       channels: this.#channels,
       management: managementOf(settings, host),
@@ -211,17 +214,18 @@ export class AmqpSession implements Session, GroupPort, LivePort {
       if (idleExpiryMs !== undefined)
         releases.push(keepUsed(this.#host.clock, idleExpiryMs, subscription, () => this.#declare.group(name, [], [], idleExpiryMs)));
       if (exclusive) {
-        const turn = await waitForTurn({
+        const membership = await joinExclusive({
           channels: this.#channels,
           declare: this.#declare,
           publisher: this.#publisher,
-          queue: this.#names.turn(name),
+          queue: this.#names.exclusive(name),
           group: name,
-          tag: this.nextConsumerTag(`${name}/turn`),
+          tag: this.nextConsumerTag(`${name}/exclusive`),
+          consumerTimeout: this.#parts.consumerTimeout,
         });
-        releases.push(() => turn.close());
-        void turn.ended.then((error) => subscription.fail(this.#lost ?? error));
-        void turn.taken.then(() => subscription.takeTurn());
+        releases.push(() => membership.close());
+        void membership.ended.then((error) => subscription.fail(this.#lost ?? error));
+        void membership.activated.then(() => subscription.activate());
       }
       await subscription.start(!exclusive);
       return subscription;
@@ -244,6 +248,15 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   groupGone({ group, patterns }: GroupSubscription): Promise<HalyardError> {
     const parts = { declare: this.#declare, names: this.#names, host: this.#host };
     return afterGone({ ...parts, lost: () => this.#lost, wasRemovedHere: (name) => this.#removed.has(name) }, group, patterns);
+  }
+
+  heldTooLong(group: string, error: Error | undefined): HalyardError | undefined {
+    const { consumerTimeout, host } = this.#parts;
+    const exceeded = consumerTimeout.exceeded(group, error);
+    if (exceeded === undefined) return undefined;
+    this.capabilities = { ...this.capabilities, handlerMsMax: consumerTimeout.handlerMsMax };
+    host.report({ type: "warning", text: exceeded.message });
+    return exceeded;
   }
 
   /** With an exchange go its bindings. The next session declares it, and subscribing anew binds the groups again. */

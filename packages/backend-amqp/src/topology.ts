@@ -44,8 +44,8 @@ export function waitArguments(classMs: number, due: string): QueueArguments {
 /** Swallows everything: at-least-once dead-lettering would otherwise hold what waited for a removed group for ever, and block what comes behind. */
 export const goneArguments: QueueArguments = { ...quorum, "x-max-length": 0 };
 
-/** Only one consumer of it is active, and whoever that is reads the group. */
-export const turnArguments: QueueArguments = { ...quorum, "x-single-active-consumer": true };
+/** Only one consumer of it is active: the active member of an exclusive group. */
+export const exclusiveArguments: QueueArguments = { ...quorum, "x-single-active-consumer": true };
 
 /** Room for the newest note only. */
 export const heldArguments: QueueArguments = { ...quorum, "x-max-length": 1 };

@@ -10,6 +10,8 @@ const user = { name: "kit", password: "kit-S3cret/with%odd:signs@", permissions 
 export interface ServedOptions {
   /** Through a fault proxy. */
   readonly isProxied?: boolean;
+  /** The backend may ask the management plugin, as a user with the tag `monitoring`. */
+  readonly isManaged?: boolean;
   /** Added to what `amqp()` gets. */
   readonly amqp?: Partial<AmqpOptions>;
 }
@@ -17,7 +19,7 @@ export interface ServedOptions {
 /** Dead peers are noticed within the cases' deadlines. */
 const impatient: Partial<AmqpOptions> = { heartbeatMs: 1_000, connectionTimeoutMs: 5_000, requestTimeoutMs: 5_000 };
 
-export function onRabbitmq({ isProxied = false, amqp: more = {} }: ServedOptions = {}): BackendSuiteOptions {
+export function onRabbitmq({ isProxied = false, isManaged = false, amqp: more = {} }: ServedOptions = {}): BackendSuiteOptions {
   let broker: RabbitmqBroker | undefined;
   const running = (): RabbitmqBroker => {
     if (broker === undefined) throw new Error("RabbitMQ is started by setup.");
@@ -29,12 +31,13 @@ export function onRabbitmq({ isProxied = false, amqp: more = {} }: ServedOptions
     user: user.name,
     password: user.password,
     ...impatient,
+    ...(isManaged ? { managementUrl: running().managementUrl } : {}),
     ...more,
   });
   return {
     async setup() {
       broker = await startRabbitmq();
-      await broker.createUser(user);
+      await broker.createUser({ ...user, tags: isManaged ? ["monitoring"] : [] });
     },
     async teardown() {
       await broker?.stop();

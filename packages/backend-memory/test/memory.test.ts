@@ -161,6 +161,21 @@ describe("receiving", () => {
     await first.close();
     expect(idsOf(await waiting)).toEqual(["a", "b", "c"]);
   });
+
+  test("a member that did not ask for exclusive competes beside the active one of those that did, whoever joined first", async () => {
+    const { session, other } = await setup();
+    const plain = await member(session, "g");
+    const [first, second] = [await member(session, "g", { exclusive: true }), await member(other, "g", { exclusive: true })];
+    await session.publish(messages("a", "b", "c"), fresh);
+    expect(idsOf(await plain.receive(1, never))).toEqual(["a"]);
+    expect(idsOf(await first.receive(1, never))).toEqual(["b"]);
+    expect(await now(second)).toEqual([]);
+    await first.close();
+    expect(idsOf(await second.receive(1, never))).toEqual(["b"]);
+    expect(idsOf(await plain.receive(10, never))).toEqual(["c"]);
+    await plain.close();
+    expect(idsOf(await second.receive(10, never))).toEqual(["a", "c"]);
+  });
 });
 
 describe("settling", () => {

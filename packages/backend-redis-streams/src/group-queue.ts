@@ -26,8 +26,8 @@ export class GroupQueue {
   isExclusive = false;
   /** Exclusive groups: whether this session holds the lock. */
   isOwner = false;
-  /** Exclusive groups: the lock is new, so what the last owner held is to be taken at once. */
-  isHeir = false;
+  /** Exclusive groups: whose the lock was before, until all that this one held is taken. */
+  former = "";
   #turn = 0;
 
   constructor(name: string, stream: string, epoch: string) {

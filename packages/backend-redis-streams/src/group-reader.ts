@@ -213,10 +213,10 @@ export class GroupReader implements GroupPort {
     queue.wantsTake = false;
     const isRecovery = queue.nextRecoveryMs <= nowMs;
     if (isRecovery) queue.nextRecoveryMs = nowMs + this.leaseMs / recoveriesPerLease;
-    const lease = queue.isHeir ? 0 : isRecovery ? this.leaseMs : -1;
-    queue.isHeir = false;
+    const lease = isRecovery ? this.leaseMs : -1;
+    const { former } = queue;
     const asked = Math.min(takeMax, queue.free);
-    const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease])) as [Buffer | null, ...unknown[]];
+    const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease, former])) as [Buffer | null, ...unknown[]];
     if (epoch === null || epoch === undefined) return this.#reviveAll([queue]);
     if (epoch.toString() !== queue.epoch) {
       const isSame = epoch.toString().split(":")[0] === queue.epoch.split(":")[0];
@@ -230,6 +230,7 @@ export class GroupReader implements GroupPort {
       entries.push({ id, deliveries: Number(rest[index + 1]), values: rest[index + 2] as Buffer[] });
     }
     if (entries.length >= asked) queue.wantsTake = true;
+    else if (queue.former === former) queue.former = "";
     if (entries.length > 0) await this.#deliver(queue, entries, queue.epoch);
   }
 
@@ -258,7 +259,6 @@ export class GroupReader implements GroupPort {
     const wasOwner = queue.isOwner;
     await this.#keepLock(queue, "take");
     if (queue.isOwner && !wasOwner) {
-      queue.isHeir = true;
       queue.wantsTake = true;
       this.#wake();
     }
@@ -266,7 +266,9 @@ export class GroupReader implements GroupPort {
 
   async #keepLock(queue: GroupQueue, what: "take" | "keep"): Promise<boolean> {
     const { commands, scripts, consumer } = this.#parts;
-    queue.isOwner = Number(await commands.run(scripts.lock, [what, `exclusive:${queue.name}`, consumer, this.leaseMs])) > 0;
+    const [isOurs, former] = (await commands.run(scripts.turn, [what, queue.name, consumer, this.leaseMs])) as [number, string?];
+    queue.isOwner = isOurs === 1;
+    if (former !== undefined) queue.former = former;
     return queue.isOwner;
   }
 

@@ -23,7 +23,22 @@ export interface Names {
 export const namesDefault: Names = { group: "group:", dead: "dead:", delayed: "delayed:", topic: "topic:", live: "live:", consumerGroup: "halyard" };
 
 /** Keys that have no name of a user in them, and must not be met by one that has. */
-const fixed: readonly string[] = ["groups", "epochs", "routes", "members", "idle", "due", "ids:", "walk:", "exclusive:", "removed:", "topics", "last", "bell"];
+const fixed: readonly string[] = [
+  "groups",
+  "epochs",
+  "routes",
+  "members",
+  "idle",
+  "due",
+  "ids:",
+  "walk:",
+  "exclusive:",
+  "turns",
+  "removed:",
+  "topics",
+  "last",
+  "bell",
+];
 
 /** @throws INVALID_OPTIONS */
 export function namesOf(given: Partial<Names>): Names {

@@ -151,7 +151,7 @@ export class BusCore {
     const counters = noConsumption();
     const line = this.#consumeLine(patterns, resolved, counters, handle);
     const subscription = new RunningSubscription(patterns, resolved, line, counters, this.#subscriptionParts(counters));
-    if (resolved.group !== undefined) this.#definitions.join(resolved.group, subscription.patterns);
+    if (resolved.group !== undefined) this.#definitions.join(resolved.group, subscription.patterns, resolved.exclusive);
     this.#subscriptions.add(subscription);
     const close = (): void => void subscription.close();
     resolved.signal?.addEventListener("abort", close, { once: true });

@@ -61,7 +61,7 @@ export type ErrorCode =
   | "CLOSED"
   /** This backend or broker cannot do what was asked. */
   | "UNSUPPORTED"
-  /** The group exists on this bus with another set of patterns. */
+  /** The group has members on this bus that state other patterns, or another wish for `exclusive`. */
   | "GROUP_CONFLICT"
   /** The group was removed; its members stop. */
   | "GROUP_REMOVED"

@@ -1,4 +1,4 @@
-/** `bus.groups`: groups as the broker has them, and the rule that all members of one bus state the same set of patterns. */
+/** `bus.groups`: groups as the broker has them, and the rule that all members of one bus state the same of their group. */
 import { HalyardError } from "./errors.ts";
 import { parsePattern } from "./pattern.ts";
 import type { Session } from "./spi/backend.ts";
@@ -43,25 +43,21 @@ export function groupsOf(call: ControlCall, definitions: GroupDefinitions): Grou
   };
 }
 
-/** The patterns that this bus's living members state for each group. */
+/** What this bus's living members state for each group: the same patterns, and the same wish for one active member. */
 export class GroupDefinitions {
-  readonly #groups = new Map<string, { readonly patterns: string; members: number }>();
+  readonly #groups = new Map<string, Definition>();
 
   /** @throws GROUP_CONFLICT */
-  join(group: string, patterns: readonly string[]): void {
+  join(group: string, patterns: readonly string[], exclusive: boolean): void {
     const stated = [...new Set(patterns)].sort().join(" ");
     const known = this.#groups.get(group);
-    if (known === undefined) this.#groups.set(group, { patterns: stated, members: 1 });
-    else if (known.patterns === stated) known.members++;
-    else {
-      throw new HalyardError(
-        "GROUP_CONFLICT",
-        `Group ${group} has the patterns "${known.patterns}" on this bus, not "${stated}". A group is one name and one set of patterns: use the same set, or another group.`,
-        {
-          details: { group, known: known.patterns.split(" "), stated: stated.split(" ") },
-        },
-      );
+    if (known === undefined) {
+      this.#groups.set(group, { patterns: stated, exclusive, members: 1 });
+      return;
     }
+    if (known.patterns !== stated) throw differentPatterns(group, known.patterns, stated);
+    if (known.exclusive !== exclusive) throw differentWish(group, exclusive);
+    known.members++;
   }
 
   leave(group: string): void {
@@ -74,4 +70,21 @@ export class GroupDefinitions {
   forget(group: string): void {
     this.#groups.delete(group);
   }
+}
+
+interface Definition {
+  readonly patterns: string;
+  readonly exclusive: boolean;
+  members: number;
+}
+
+function differentPatterns(group: string, known: string, stated: string): HalyardError {
+  const text = `Group ${group} has the patterns "${known}" on this bus, not "${stated}". A group is one name and one set of patterns: use the same set, or another group.`;
+  return new HalyardError("GROUP_CONFLICT", text, { details: { group, known: known.split(" "), stated: stated.split(" ") } });
+}
+
+function differentWish(group: string, exclusive: boolean): HalyardError {
+  const [theirs, ours] = exclusive ? ["without", "with"] : ["with", "without"];
+  const text = `Group ${group} has members ${theirs} exclusive on this bus, and this one is ${ours} it. It would compete beside them: say the same for all, or close those first, or use another group.`;
+  return new HalyardError("GROUP_CONFLICT", text, { details: { group, known: { exclusive: !exclusive }, stated: { exclusive } } });
 }

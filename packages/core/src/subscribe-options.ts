@@ -13,7 +13,11 @@ export interface SubscribeOptions {
   readonly inFlightMax?: number;
   /** Messages with the same `key` are handled one after the other; failures are retried in place. Default false. */
   readonly ordered?: boolean;
-  /** Only one member of the group is active, the next one takes over. Default false. `UNSUPPORTED` where the broker cannot. */
+  /**
+   * Of the members that ask for it, over all processes, exactly one is active; when it closes or dies the next takes over, what it held included.
+   * Members that do not ask compete beside it as usual, so let all say the same; on one bus a member that differs is refused with `GROUP_CONFLICT`.
+   * Default false. `UNSUPPORTED` where the broker cannot.
+   */
   readonly exclusive?: boolean;
   /** Instead of the bus's retry policy, field by field. */
   readonly retry?: RetryPolicy;

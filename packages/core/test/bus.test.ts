@@ -246,6 +246,21 @@ test("members of a group on one bus state one set of patterns, in any order, unt
   await bus.subscribe("a", { group: "g" }, () => undefined);
 });
 
+test("members of a group on one bus all say exclusive or none does, until they have all left", async () => {
+  const { bus } = await fakeBus();
+  const first = await bus.subscribe("a", { group: "g", exclusive: true }, () => undefined);
+  const second = await bus.subscribe("a", { group: "g", exclusive: true }, () => undefined);
+  await first.close();
+  await expect(bus.subscribe("a", { group: "g" }, () => undefined)).rejects.toMatchObject({
+    code: "GROUP_CONFLICT",
+    message: expect.stringMatching(/members with exclusive on this bus, and this one is without it.*another group/),
+    details: { group: "g", known: { exclusive: true }, stated: { exclusive: false } },
+  });
+  await second.close();
+  await bus.subscribe("a", { group: "g" }, () => undefined);
+  await expect(bus.subscribe("a", { group: "g", exclusive: true }, () => undefined)).rejects.toMatchObject({ code: "GROUP_CONFLICT" });
+});
+
 test("groups are the backend's, with names and patterns checked before", async () => {
   const { bus, backend } = await fakeBus();
   const calls: unknown[][] = [];

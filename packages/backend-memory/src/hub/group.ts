@@ -13,7 +13,7 @@ export class Group {
   readonly name: string;
   readonly patterns = new Map<string, TopicPattern>();
   readonly queue = new PriorityQueue();
-  /** In the order in which they joined; of an exclusive group only the first is active. */
+  /** In the order in which they joined. */
   readonly members: Consumer[] = [];
   /** Members with a pending `receive`. */
   waiting = 0;
@@ -27,7 +27,10 @@ export class Group {
   isRemoved = false;
   /** Something came for a member that waits; handed out at the end of the command, so that a batch is shared out by priority and in turn. */
   isTouched = false;
-  #isExclusive = false;
+  /** Members that may have messages: all that did not ask for `exclusive`, and the first of those that did. The others of those wait for its place. */
+  readonly #active: Consumer[] = [];
+  /** The active one of the members that asked for `exclusive`. */
+  #soleActive: Consumer | undefined = undefined;
   #cursor = 0;
 
   constructor(name: string) {
@@ -42,7 +45,9 @@ export class Group {
 
   join(consumer: Consumer): void {
     this.members.push(consumer);
-    this.#isExclusive ||= consumer.isExclusive;
+    if (consumer.isExclusive && this.#soleActive !== undefined) return;
+    if (consumer.isExclusive) this.#soleActive = consumer;
+    this.#active.push(consumer);
   }
 
   /** What the member held is back in its place when this returns. */
@@ -50,9 +55,16 @@ export class Group {
     const index = this.members.indexOf(consumer);
     if (index < 0) return;
     this.members.splice(index, 1);
-    this.#isExclusive = this.members.some((member) => member.isExclusive);
+    if (this.#isActive(consumer)) this.#active.splice(this.#active.indexOf(consumer), 1);
+    if (consumer === this.#soleActive) this.#passOn();
     consumer.stopWaiting();
     this.putBack([...consumer.inFlight]);
+  }
+
+  /** To the member that asked for `exclusive` the longest time ago. */
+  #passOn(): void {
+    this.#soleActive = this.members.find((member) => member.isExclusive);
+    if (this.#soleActive !== undefined) this.#active.push(this.#soleActive);
   }
 
   /** Back where they were, whatever the order in which they come. */
@@ -90,14 +102,14 @@ export class Group {
   }
 
   #isActive(consumer: Consumer): boolean {
-    return !this.#isExclusive || this.members[0] === consumer;
+    return !consumer.isExclusive || consumer === this.#soleActive;
   }
 
   #nextHungry(): Consumer | undefined {
-    const count = this.#isExclusive ? 1 : this.members.length;
+    const count = this.#active.length;
     for (let step = 0; step < count; step++) {
       this.#cursor = this.#cursor + 1 < count ? this.#cursor + 1 : 0;
-      const member = this.members[this.#cursor];
+      const member = this.#active[this.#cursor];
       if (member?.isHungry) return member;
     }
     return undefined;

@@ -63,10 +63,10 @@ class Model {
     expect(consumer.inFlight.length).toBeLessThanOrEqual(consumer.credit);
   }
 
-  /** Of an exclusive group only the oldest member is served. */
+  /** Of the members that asked for `exclusive` only the oldest is served; the others compete beside it. */
   isActive(group: string, consumer: Consumer): boolean {
-    const members = this.members.filter((member) => member.isOpen && member.group === group);
-    return !members.some((member) => member.consumer.isExclusive) || members[0]?.consumer === consumer;
+    const first = this.members.find((member) => member.isOpen && member.group === group && member.consumer.isExclusive);
+    return !consumer.isExclusive || first?.consumer === consumer;
   }
 
   isLeased(held: { sinceMs: number }): boolean {

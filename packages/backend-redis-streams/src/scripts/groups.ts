@@ -86,7 +86,7 @@ const removal = `local function remove(group)
   -- Destroyed before it is deleted: this wakes members that wait in a blocked read.
   redis.pcall('XGROUP', 'DESTROY', streamOf(group), GROUP)
   redis.call('UNLINK', streamOf(group), delayedOf(group), p .. 'exclusive:' .. group)
-  for _, key in ipairs({ 'groups', 'epochs', 'idle' }) do redis.call('HDEL', p .. key, group) end
+  for _, key in ipairs({ 'groups', 'epochs', 'idle', 'turns' }) do redis.call('HDEL', p .. key, group) end
   redis.call('ZREM', p .. 'due', group)
   redis.call('UNLINK', p .. 'routes')
   redis.call('PUBLISH', p .. 'bell', group)

@@ -7,6 +7,7 @@ import { publishScript } from "./publish.ts";
 import { sendScript } from "./send.ts";
 import { ackScript, extendScript, settleScript } from "./settle.ts";
 import { leaveScript, takeScript } from "./take.ts";
+import { turnScript } from "./turn.ts";
 
 export type { Script } from "./script.ts";
 
@@ -27,6 +28,7 @@ export function scriptsOf(settings: Settings) {
     purge: purgeScript(names),
     inspect: inspectScript(names),
     lock: lockScript(),
+    turn: turnScript(names),
     judge: judgeScript(names),
   };
 }

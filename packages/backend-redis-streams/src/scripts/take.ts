@@ -4,7 +4,8 @@
  *
  * `XPENDING` and `XCLAIM` instead of `XAUTOCLAIM`: that one does not say how often an entry was delivered.
  *
- * ARGV: group, consumer, at most, lease (-1: only what is parked; 0: all that others hold, for the next member of an exclusive group).
+ * ARGV: group, consumer, at most, lease (-1: only what is parked), and of whom all is taken: of the one that had the turn before, where the turn among
+ * exclusive members is new.
  * Returns the epoch, then id, deliveries and fields of each entry in turn.
  */
 import type { Names } from "../keys.ts";
@@ -20,7 +21,7 @@ export const takeScript = (names: Names): Script =>
   scriptOf(
     "take",
     `${prelude(names)}${raising}
-local group, me, most, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local group, me, most, lease, former = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local stream = streamOf(group)
 local taken, isForced = {}, false
 
@@ -43,11 +44,12 @@ end
 local parked = redis.pcall('XPENDING', stream, GROUP, '-', '+', most, '${parkedName}')
 if parked.err then return { false } end
 take(parked)
+if former ~= '' and former ~= me and #taken < most * 3 then take(redis.call('XPENDING', stream, GROUP, '-', '+', most, former)) end
 if lease >= 0 and #taken < most * 3 then
   local rows, others = redis.call('XPENDING', stream, GROUP, 'IDLE', lease, '-', '+', most + #taken / 3), {}
   for _, row in ipairs(rows) do
     -- What we hold ourselves and did not extend goes to somebody else first, if there is anybody.
-    if row[2] ~= me or (lease > 0 and row[3] >= 2 * lease) then others[#others + 1] = row end
+    if row[2] ~= me or row[3] >= 2 * lease then others[#others + 1] = row end
   end
   take(others)
 end

@@ -14,7 +14,7 @@ export interface GroupRequest {
   readonly name: string;
   /** Counts only when this call creates the group. */
   readonly from: "new" | "earliest" | { readonly timeMs: number };
-  /** One active member; the others wait and take over. */
+  /** Of the members that ask for this, over all sessions, one is active and the others wait and take over. Who does not ask competes beside it. */
   readonly exclusive: boolean;
   /** The broker may remove a group that has had no member for so long. */
   readonly idleExpiryMs?: number | undefined;

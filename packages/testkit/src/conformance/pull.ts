@@ -30,14 +30,15 @@ export async function pull(session: Session, patterns: string | readonly string[
   return subscription;
 }
 
-/** Exactly `count` deliveries, or what came until then in the error. */
-export async function receives(subscription: BackendSubscription, count: number, deadlineMs = receiveDeadlineMs): Promise<readonly Delivery[]> {
+/** Exactly `count` deliveries. `why` says in the error what it means that they do not come. */
+export async function receives(subscription: BackendSubscription, count: number, why?: string, deadlineMs = receiveDeadlineMs): Promise<readonly Delivery[]> {
   const received: Delivery[] = [];
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), deadlineMs);
   while (received.length < count && !controller.signal.aborted) received.push(...(await subscription.receive(count - received.length, controller.signal)));
   clearTimeout(timer);
-  assert.equal(received.length, count, `${received.length} of ${count} deliveries came within ${deadlineMs} ms`);
+  const came = `${received.length} of ${count} deliveries came within ${deadlineMs} ms`;
+  assert.equal(received.length, count, why === undefined ? came : `${why}: ${came}`);
   return received;
 }
 

@@ -40,6 +40,21 @@ export const faultyDelivering: readonly FaultyBackend[] = [
       wrapped(backend, { request: (request) => (request.group === undefined ? request : { ...request, group: { ...request.group, exclusive: false } }) }),
   },
   {
+    promise: 2,
+    name: "holds back all members of a group as soon as one of them asks for exclusive",
+    wrap(backend) {
+      const asked = new Set<string>();
+      return wrapped(backend, {
+        request(request) {
+          const { group } = request;
+          if (group === undefined) return request;
+          if (group.exclusive) asked.add(group.name);
+          return { ...request, group: { ...group, exclusive: asked.has(group.name) } };
+        },
+      });
+    },
+  },
+  {
     promise: 3,
     name: "drops live messages without a word",
     wrap(backend) {

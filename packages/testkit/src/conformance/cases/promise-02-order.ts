@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { isHalyardError } from "@halyard/core";
 import type { Capabilities } from "@halyard/core/spi";
 import { type ConformanceCase, firstReason } from "../case.ts";
-import { accepts, pull, receives } from "../pull.ts";
+import { accepts, pull, receives, receivesNothing, settles } from "../pull.ts";
 import { gate, numbers, pause, recorder } from "../recorder.ts";
 import { textOf, wire } from "../wire.ts";
 
@@ -165,6 +165,38 @@ export const orderCases: readonly ConformanceCase[] = [
         numbers(40),
       );
       assert.ok(order.slice(20).every(({ member }) => member !== first));
+    },
+  },
+  {
+    promise: 2,
+    title: "of the members that ask for exclusive one is active, and one that does not ask competes beside it",
+    kind: "normal",
+    needs: exclusive,
+    async run(world) {
+      const [here, there, elsewhere] = [await world.session(), await world.session(), await world.session()];
+      const first = await pull(here.session, "solo.#", { group: "g", exclusive: true, inFlightMax: 2 });
+      const plain = await pull(there.session, "solo.#", { group: "g", inFlightMax: 1 });
+      const next = await pull(elsewhere.session, "solo.#", { group: "g", exclusive: true, inFlightMax: 3 });
+      const publishes = (index: number): Promise<void> => accepts(there.session, [wire("solo.one", index)]);
+      for (const index of numbers(3)) await publishes(index);
+      const textsOf = async (member: typeof next, count: number, why: string): Promise<readonly string[]> =>
+        (await receives(member, count, why, world.deadlineMs)).map(({ message }) => textOf(message));
+      const [beside] = await receives(plain, 1, "a member that did not ask for exclusive is held back by those that did; it must compete", world.deadlineMs);
+      assert.ok(beside, "receives promises one");
+      const held = await textsOf(first, 2, "the active member of those that asked for exclusive gets nothing beside one that did not ask");
+      await publishes(3);
+      await receivesNothing(next, "a second exclusive member was handed messages while the first one was still there");
+      await here.session.close();
+      const taken = await textsOf(next, 3, "when the active exclusive member closes, the next one gets what it held and what is new");
+      assert.deepEqual(
+        new Set(taken),
+        new Set([...held, "3"]),
+        "the next exclusive member took what a living member that did not ask still holds, or lost what the first one held",
+      );
+      if (world.capabilities.orderedTopics) assert.deepEqual(taken, [...held, "3"], "what the first one held comes before what is new");
+      await settles(plain, beside);
+      await publishes(4);
+      assert.deepEqual(await textsOf(plain, 1, "after the take-over the member that did not ask gets nothing more"), ["4"]);
     },
   },
   {
