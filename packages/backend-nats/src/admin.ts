@@ -4,7 +4,7 @@ import type { Clock } from "@halyard/core/spi";
 import { type Admin, type GroupInfo, HalyardError } from "@halyard/core/spi";
 import type { StreamInfo } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { activePatterns, durableOf, type GroupRecord, isExact } from "./group-record.ts";
+import { activePatterns, consumersOf, durableOf, type GroupRecord, isExact } from "./group-record.ts";
 import type { GroupStore } from "./group-store.ts";
 import { abortable, type JetStreamApi } from "./jetstream-api.ts";
 import { inboxDurable, type Topology, waitSubject } from "./names.ts";
@@ -66,12 +66,8 @@ export function adminOf(parts: AdminParts): Admin {
   async function purge(name: string): Promise<number> {
     const record = await groups.find(name);
     if (record === undefined) return 0;
-    const sources = [
-      { stream: topology.inbox, durable: inboxDurable(name) },
-      ...record.sources.map((source) => ({ stream: topology.stream, durable: durableOf(name, source) })),
-    ];
     let sum = 0;
-    for (const { stream, durable } of sources) sum += await drainConsumer(parts, stream, durable);
+    for (const { stream, durable } of consumersOf(topology, name, record)) sum += await drainConsumer(parts, stream, durable);
     return sum;
   }
 

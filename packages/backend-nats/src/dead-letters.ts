@@ -2,11 +2,14 @@
 import { type DeadLetters, HalyardError, type Verdict, type WireMessage } from "@halyard/core/spi";
 import { lost } from "./errors.ts";
 import { abortable } from "./jetstream-api.ts";
-import { letterSubject, readySubject, type Topology } from "./names.ts";
+import { type LockParts, tryLock } from "./lease-lock.ts";
+import { letterSubject, readySubject, type Topology, walkSubject } from "./names.ts";
 import { readMessage } from "./native-message.ts";
 import { type ReadParts, readInOrder } from "./ordered-read.ts";
-import { type LockParts, takeLock } from "./walk-lock.ts";
 import { copyId, encodeHeaders } from "./wire.ts";
+
+/** One walk over a group's dead letters at a time; one that hangs is over after so long. */
+const walkLeaseMs = 15_000;
 
 export interface DeadLettersParts extends ReadParts, LockParts {
   readonly topology: Topology;
@@ -65,7 +68,8 @@ export function deadLettersOf(parts: DeadLettersParts): DeadLetters {
     purge: (group, signal) => abortable(signal, "Purging dead letters", api.purge(topology.dead, letterSubject(topology, group))),
     async walk(group, { pageMax, signal }, visit) {
       const either = AbortSignal.any([signal, parts.over]);
-      const lock = await takeLock(group, parts);
+      const lock = await tryLock({ subject: walkSubject(topology, group), leaseMs: walkLeaseMs }, parts);
+      if (lock === undefined) throw new HalyardError("BUSY", `Somebody walks the dead letters of ${group} already: try again later.`);
       try {
         for (let after = 0; ; ) {
           either.throwIfAborted();
@@ -76,7 +80,7 @@ export function deadLettersOf(parts: DeadLettersParts): DeadLetters {
           const verdicts = await untilAborted(either, () => visit(letters.map(({ wire }) => wire)));
           if (parts.connection.isClosed()) throw lost();
           if (verdicts === "stop") return;
-          if (!lock.isHeld()) throw new HalyardError("BUSY", `The walk over the dead letters of ${group} took too long without a sign; another one has begun.`);
+          if (!lock.isHeld) throw new HalyardError("BUSY", `The walk over the dead letters of ${group} took too long without a sign; another one has begun.`);
           await obey(group, letters, verdicts);
           after = last.sequence;
         }

@@ -103,6 +103,10 @@ function isWantOfRoom({ err_code: code, description = "" }: ApiError): boolean {
 
 export const isApiCode = (thrown: unknown, code: number): boolean => thrown instanceof JetStreamApiError && thrown.code === code;
 
+/** Nobody listens on the subject of a request. */
+export const isNoResponders = (thrown: unknown): boolean =>
+  thrown instanceof errors.NoRespondersError || (thrown instanceof Error && thrown.cause instanceof errors.NoRespondersError);
+
 export const lost = (cause?: unknown): HalyardError =>
   new HalyardError("CONNECTION_LOST", "The connection to the NATS server has ended.", cause === undefined ? {} : { cause });
 

@@ -8,7 +8,7 @@
  */
 import { parsePattern, type TopicPattern } from "@halyard/core/spi";
 import { collide, coverOf, covers, type Filter, filtersOf, takes, textOf, widest } from "./filters.ts";
-import { topicDurable } from "./names.ts";
+import { inboxDurable, type Topology, topicDurable } from "./names.ts";
 
 export interface PatternEntry {
   readonly text: string;
@@ -142,6 +142,12 @@ export const isExact = (record: GroupRecord): boolean => record.sources.every((s
 
 /** Name on the server. */
 export const durableOf = (group: string, source: SourceEntry): string => topicDurable(group, source.number);
+
+/** All the consumers that hand the group its messages. */
+export const consumersOf = (topology: Topology, group: string, { sources }: GroupRecord): readonly { readonly stream: string; readonly durable: string }[] => [
+  { stream: topology.inbox, durable: inboxDurable(group) },
+  ...sources.map((source) => ({ stream: topology.stream, durable: durableOf(group, source) })),
+];
 
 export const formatRecord = (record: GroupRecord): string => JSON.stringify(record);
 

@@ -19,7 +19,7 @@ import {
   type SourceEntry,
 } from "./group-record.ts";
 import type { JetStreamApi } from "./jetstream-api.ts";
-import { inboxDurable, readySubject, recordSubject, type Topology, waitSubject } from "./names.ts";
+import { inboxDurable, readySubject, recordSubject, type Topology, turnSubject, waitSubject } from "./names.ts";
 import type { Settings } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -146,6 +146,7 @@ export class GroupStore {
       api.deleteConsumer(topology.inbox, inboxDurable(group)),
     ]);
     await this.#purgeInbox(group);
+    await api.purge(topology.inbox, turnSubject(topology, group));
   }
 
   /** Names of the groups that are there. */

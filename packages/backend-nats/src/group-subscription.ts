@@ -7,10 +7,14 @@ import { delayClassOf } from "./delays.ts";
 import { lost } from "./errors.ts";
 import type { GroupRecord } from "./group-record.ts";
 import { type Feed, Intake } from "./intake.ts";
+import type { LockParts } from "./lease-lock.ts";
 import { letterSubject, readySubject, type Topology, waitSubject } from "./names.ts";
 import { readMessage } from "./native-message.ts";
 import type { Frame, Publisher } from "./publisher.ts";
-import { inProgress, nak, Receipt } from "./receipts.ts";
+import { patienceMsMax } from "./pull-source.ts";
+import { inProgress, Receipt } from "./receipts.ts";
+import { OrderedReturns, PromptReturns, type Returns } from "./returns.ts";
+import { Turn, turnLeaseMs } from "./turn.ts";
 import { copyId, encodeHeaders, withinBytes } from "./wire.ts";
 
 /** Part of the server's `ack_wait` that our own lease lasts: the message took some time to get here. */
@@ -25,6 +29,9 @@ export interface GroupSubscriptionParts {
   readonly group: string;
   readonly inFlightMax: number;
   readonly ackWaitMs: number;
+  readonly requestTimeoutMs: number;
+  /** Of an exclusive member: what it needs to wait for its turn. */
+  readonly exclusive: LockParts | undefined;
   /** Largest message that the server takes, headers included. */
   readonly payloadBytesMax: () => number;
   /** The newest definition of the group. */
@@ -54,8 +61,9 @@ export class GroupSubscription implements BackendSubscription {
   /** May be surplus of a wide filter: decided when the newest definition was read. */
   #doubtful: Doubtful[] = [];
   #isDeciding = false;
-  /** Given back as soon as no requests are taken back. */
-  #returning: string[] = [];
+  readonly #returns: Returns;
+  /** Of an exclusive member. */
+  readonly #turn: Turn | undefined;
   readonly #arrival = new Arrival();
   #failure: HalyardError | undefined;
   #isClosed = false;
@@ -63,14 +71,48 @@ export class GroupSubscription implements BackendSubscription {
     this.#parts = parts;
     this.#record = record;
     this.group = parts.group;
-    this.#leaseMs = Math.floor(parts.ackWaitMs * leaseShare);
+    const { connection, exclusive, requestTimeoutMs, ackWaitMs } = parts;
+    // Nothing that an exclusive member holds outlasts its turn: core starts and settles nothing of it that has lapsed.
+    this.#leaseMs = exclusive === undefined ? Math.floor(ackWaitMs * leaseShare) : turnLeaseMs(ackWaitMs);
     this.lease = { durationMs: this.#leaseMs, extend: (receipts) => this.#extend(receipts) };
+    const turn =
+      exclusive === undefined
+        ? undefined
+        : new Turn({
+            ...exclusive,
+            group: parts.group,
+            ackWaitMs,
+            requestTimeoutMs,
+            record: () => this.#record,
+            onTaken: () => this.#intake.soon(),
+            onLost: () => this.#loseTurn(),
+          });
+    this.#turn = turn;
     this.#intake = new Intake(record, {
       ...parts,
       held: () => this.#held.size,
+      patienceMs: () => (turn === undefined ? patienceMsMax : this.#returns.isEmpty ? Math.min(patienceMsMax, turn.restMs) : 0),
       onMessage: (message, ack, feed) => this.#take(message, ack, feed),
       onGone: (reason) => parts.repair(this, reason),
     });
+    const cancelling = (): Promise<void> | undefined => this.#intake.cancelling;
+    this.#returns =
+      turn === undefined
+        ? new PromptReturns({ connection, cancelling })
+        : new OrderedReturns({
+            connection,
+            cancelling,
+            timeoutMs: requestTimeoutMs,
+            isAsking: () => this.#intake.credit > 0 && !this.isOver,
+            isWanted: () => turn.restMs > 0,
+            onDone: () => this.#intake.soon(),
+            onFailure: () => this.#loseTurn(),
+          });
+  }
+
+  /** Resolves when the server knows that this member is there. */
+  async start(): Promise<void> {
+    await this.#turn?.start();
   }
 
   get record(): GroupRecord {
@@ -97,6 +139,7 @@ export class GroupSubscription implements BackendSubscription {
     const isLower = credit < this.#intake.credit;
     const asking = this.#intake.setCredit(credit);
     if (isLower) void asking.then(() => this.#giveBackExcess());
+    else this.#returns.flush();
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
@@ -120,7 +163,7 @@ export class GroupSubscription implements BackendSubscription {
         } else {
           this.#held.delete(receipt);
           if (outcome.type === "ack") connection.publish(receipt.reply, Empty);
-          else this.#giveBack(receipt.reply);
+          else this.#returns.add(receipt.reply);
         }
       }
       if (moves !== undefined) {
@@ -130,7 +173,7 @@ export class GroupSubscription implements BackendSubscription {
           statuses[index] = "failed";
         }
       }
-      while (this.#returning.length > 0 && this.#intake.cancelling !== undefined) await this.#intake.cancelling;
+      while (!this.#returns.isEmpty && this.#intake.cancelling !== undefined) await this.#intake.cancelling;
       this.#intake.ask(); // now, so that it leaves in one write with the acks
       // The round trip tells that the server has read what was settled: `done` is no guess.
       await connection.flush();
@@ -160,13 +203,18 @@ export class GroupSubscription implements BackendSubscription {
 
   /** What was held too long is the server's again, and takes no credit any more: core settles nothing that has lapsed. */
   #forgetLapsed(nowMs: number): void {
-    for (const receipt of this.#held) if (receipt.leaseUntilMs <= nowMs) this.#held.delete(receipt);
+    const lapsed = [...this.#held].filter(({ leaseUntilMs }) => leaseUntilMs <= nowMs);
+    if (lapsed.length > 0 && this.#turn !== undefined) {
+      this.#loseTurn(); // it comes back in its order, not after what is new
+      return;
+    }
+    for (const receipt of lapsed) this.#held.delete(receipt);
     if (this.#buffer.length > 0) this.#buffer = this.#buffer.filter(({ receipt }) => this.#held.has(receipt as Receipt)); // all receipts are ours
   }
 
-  /** What this process has received and not settled. */
+  /** What this process has received and not settled, and may give back itself. What an exclusive member held is given back by who has the turn after it. */
   receipts(): Iterable<Receipt> {
-    return this.#held;
+    return this.#turn === undefined ? this.#held : [];
   }
 
   /** Ends it: nothing more is received, and nothing that is held can be settled any more. */
@@ -175,9 +223,15 @@ export class GroupSubscription implements BackendSubscription {
     this.#failure = error;
     this.#buffer = [];
     this.#held.clear();
-    void this.#intake.end();
+    void this.#intake.end().then(() => this.#turn?.end());
     this.#parts.onClose(this);
     this.#arrival.tell();
+  }
+
+  #loseTurn(): void {
+    this.fail(
+      new HalyardError("BACKEND_FAILED", `The turn in the exclusive group ${this.group} is lost: it could not be renewed in time.`, { retryable: true }),
+    );
   }
 
   async close(): Promise<void> {
@@ -185,13 +239,9 @@ export class GroupSubscription implements BackendSubscription {
     this.#isClosed = true;
     this.#arrival.tell();
     await this.#intake.end();
-    const { connection } = this.#parts;
-    if (!connection.isClosed()) {
-      const nowMs = this.#parts.clock.monotonicMs();
-      for (const { reply, leaseUntilMs } of this.#held) if (leaseUntilMs > nowMs) this.#giveBack(reply);
-      this.#returnAll();
-      await connection.flush().catch(() => undefined); // ended meanwhile: the server takes back what is held when its time is up
-    }
+    const nowMs = this.#parts.clock.monotonicMs();
+    await this.#returns.end([...this.#held].filter(({ leaseUntilMs }) => leaseUntilMs > nowMs).map(({ reply }) => reply));
+    await this.#turn?.end();
     this.#held.clear();
     this.#buffer = [];
     this.#doubtful = [];
@@ -205,7 +255,7 @@ export class GroupSubscription implements BackendSubscription {
     const { stream } = feed.source;
     const { reply = "" } = message;
     if (this.isOver) {
-      this.#giveBack(reply);
+      this.#returns.add(reply);
       return;
     }
     const position = `${stream}:${ack.sequence}`;
@@ -214,7 +264,7 @@ export class GroupSubscription implements BackendSubscription {
     const delivery = { message: wire, deliveries: ack.deliveries, receipt, position, raw: message };
     if (this.#held.size >= this.#intake.credit) {
       // Two sources answered in the same moment, or the credit was lowered meanwhile.
-      this.#giveBack(reply);
+      this.#returns.add(reply);
       return;
     }
     this.#held.add(receipt);
@@ -225,26 +275,6 @@ export class GroupSubscription implements BackendSubscription {
       this.#buffer.push(delivery);
       this.#arrival.tell();
     }
-  }
-
-  /** While requests are taken back it waits: the server would lose what it gets back just then. */
-  #giveBack(reply: string): void {
-    this.#returning.push(reply);
-    const { cancelling } = this.#intake;
-    if (cancelling === undefined) this.#returnAll();
-    else if (this.#returning.length === 1) void cancelling.then(() => this.#returnAll());
-  }
-
-  #returnAll(): void {
-    const { connection } = this.#parts;
-    const { cancelling } = this.#intake;
-    if (cancelling !== undefined) {
-      void cancelling.then(() => this.#returnAll());
-      return;
-    }
-    const replies = this.#returning;
-    this.#returning = [];
-    if (!connection.isClosed()) for (const reply of replies) connection.publish(reply, nak);
   }
 
   /** Nothing is dropped by a definition that may be old: it is read again first. */
@@ -260,7 +290,7 @@ export class GroupSubscription implements BackendSubscription {
         this.#isDeciding = false;
         for (const { delivery } of this.#doubtful.splice(0)) {
           this.#held.delete(delivery.receipt);
-          this.#giveBack(delivery.receipt.reply);
+          this.#returns.add(delivery.receipt.reply);
         }
       },
     );
@@ -288,7 +318,7 @@ export class GroupSubscription implements BackendSubscription {
     while (this.#buffer.length > 0 && (this.#held.size > credit || credit === 0)) {
       const { receipt } = this.#buffer.pop() as Delivery; // length > 0
       if (!(receipt instanceof Receipt) || !this.#held.delete(receipt)) continue;
-      this.#giveBack(receipt.reply);
+      this.#returns.add(receipt.reply);
     }
     this.#intake.soon();
   }

@@ -15,6 +15,8 @@ import { inboxDurable, type Topology } from "./names.ts";
 import { PullSource } from "./pull-source.ts";
 import { shareOut } from "./share-out.ts";
 
+/** A server refuses requests that wait for hardly longer than their own way takes. */
+const patienceMsMin = 100;
 /** A source that is quiet for so long gives back what it was asked for, when another could use it. */
 const quietMs = 20;
 
@@ -27,6 +29,8 @@ export interface IntakeParts {
   readonly group: string;
   /** Messages that are in the member's hands. */
   held(): number;
+  /** How long a request may wait, milliseconds. 0: nothing may be asked for now. */
+  patienceMs(): number;
   onMessage(message: Msg, ack: AckSubject, feed: Feed): void;
   /** A consumer is gone. Nothing is asked for until the promise resolves. */
   onGone(reason: string): Promise<void>;
@@ -55,6 +59,7 @@ export class Intake {
   #cancelling: Promise<void> | undefined;
   #isRepairing = false;
   #isOver = false;
+  #patienceMs = 0;
   #cancelReclaim: (() => void) | undefined;
 
   constructor(record: GroupRecord, parts: IntakeParts) {
@@ -106,6 +111,8 @@ export class Intake {
   /** Asks for as many messages as the credit allows. */
   ask(): void {
     if (this.#isOver || this.#cancelling !== undefined || this.#isRepairing || this.#parts.connection.isClosed()) return;
+    this.#patienceMs = Math.floor(this.#parts.patienceMs());
+    if (this.#patienceMs < patienceMsMin) return;
     if (this.#credit < this.#feeds.length) {
       this.#probe();
       return;
@@ -191,7 +198,7 @@ export class Intake {
     const asks = shareOut(shares, this.#credit, rest);
     for (const [index, { source }] of feeds.entries()) {
       const count = asks[index] ?? 0;
-      if (count > 0) source.pull(count);
+      if (count > 0) this.#pull(source, count);
     }
     if (free === rest && asks.reduce((sum, count) => sum + count, 0) < rest) this.#takeBack();
   }
@@ -239,17 +246,21 @@ export class Intake {
     if (free <= 0) return;
     if (this.#isListening) {
       // A request that waited long enough, or whose consumer was made again, is asked anew.
-      for (const { source } of this.#feeds) if (source.outstanding === 0) source.pull(1);
+      for (const { source } of this.#feeds) if (source.outstanding === 0) this.#pull(source, 1);
       return;
     }
     if (this.#outstanding > 0) return; // asked already
     if (this.#emptyProbes >= this.#feeds.length) {
       this.#isListening = true;
-      for (const { source } of this.#feeds) source.pull(1);
+      for (const { source } of this.#feeds) this.#pull(source, 1);
       return;
     }
     this.#probeIndex = (this.#probeIndex + 1) % this.#feeds.length;
     this.#feeds[this.#probeIndex]?.source.pull(free, { noWait: true });
+  }
+
+  #pull(source: PullSource, count: number): void {
+    source.pull(count, { patienceMs: this.#patienceMs });
   }
 
   #cancelAll(): Promise<void> {

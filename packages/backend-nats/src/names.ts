@@ -68,7 +68,17 @@ export const classSubject = (topology: Topology, delayClass: number): string => 
 export const recordSubject = (topology: Topology, group: string): string => `${topology.inboxPrefix}group.${group}`;
 
 /** The last message here is the walk over the group's dead letters that goes on now. */
-export const lockSubject = (topology: Topology, group: string): string => `${topology.inboxPrefix}walk.${group}`;
+export const walkSubject = (topology: Topology, group: string): string => `${topology.inboxPrefix}walk.${group}`;
+
+/** The last message here names the active member of an exclusive group. */
+export const turnSubject = (topology: Topology, group: string): string => `${topology.inboxPrefix}turn.${group}`;
+
+/**
+ * Said among members of a group and kept nowhere, so outside of the streams. `turn`: the active member of an exclusive group has left. `beside`: members
+ * that are not exclusive answer here.
+ */
+export const memberSubject = (settings: { readonly inboxPrefix: string }, topology: Topology, what: "turn" | "beside", group: string): string =>
+  `${settings.inboxPrefix}.${topology.inbox}.${what}.${group}`;
 
 /** Where a session looks whether messages are stored, and what time it is on the server. */
 export const pingSubject = (topology: Topology): string => `${topology.inboxPrefix}ping`;

@@ -13,8 +13,8 @@ import { createInbox, type Msg, type NatsConnection, type Subscription } from "@
 import { type AckSubject, parseAckSubject } from "./ack-subject.ts";
 
 /** How long a request waits for messages. Shorter than the shortest idle timeout of common proxies. */
-const expiresMs = 30_000;
-/** How often the server says that a waiting request lives. */
+export const patienceMsMax = 30_000;
+/** How often the server says that a waiting request lives; more often where it waits for less than three of these. */
 const heartbeatMs = 2_000;
 /** In silence for so long, consumer or stream leader are gone: a request to a consumer that does not exist is never answered (2.9.10). */
 const silenceMsMax = 5_000;
@@ -78,7 +78,8 @@ export class PullSource {
     return this.#cancelling > 0;
   }
 
-  pull(count: number, options: { readonly noWait?: boolean } = {}): void {
+  /** `patienceMs`: how long the request waits for messages, whole milliseconds. */
+  pull(count: number, options: { readonly noWait?: boolean; readonly patienceMs?: number } = {}): void {
     const { connection, clock, inboxPrefix, apiPrefix } = this.#parts;
     if (connection.isClosed() || clock.monotonicMs() < this.#notBeforeMs) return;
     if (this.#subscription === undefined) {
@@ -91,10 +92,12 @@ export class PullSource {
     if (this.#isNoWait) this.#noWaitCount = count;
     this.#lastSignMs = clock.monotonicMs();
     this.#lastTrafficMs = this.#lastSignMs;
+    const { patienceMs = patienceMsMax } = options;
+    const signMs = Math.min(heartbeatMs, Math.floor(patienceMs / 3));
     const request =
       options.noWait === true
         ? `{"batch":${count},"no_wait":true}`
-        : `{"batch":${count},"expires":${expiresMs * millionNs},"idle_heartbeat":${heartbeatMs * millionNs}}`;
+        : `{"batch":${count},"expires":${patienceMs * millionNs},"idle_heartbeat":${signMs * millionNs}}`;
     connection.publish(`${apiPrefix}.CONSUMER.MSG.NEXT.${this.stream}.${this.durable}`, request, { reply: `${this.#inbox}${this.#requests++}` });
   }
 

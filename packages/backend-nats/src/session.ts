@@ -28,9 +28,10 @@ import { GroupStore } from "./group-store.ts";
 import { GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
 import { abortable, JetStreamApi } from "./jetstream-api.ts";
+import type { LockParts } from "./lease-lock.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Mover } from "./mover.ts";
-import { letterSubject, pingSubject, readySubject, recordSubject, type Topology, topicSubject } from "./names.ts";
+import { letterSubject, memberSubject, pingSubject, readySubject, recordSubject, type Topology, topicSubject } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { type Frame, Publisher } from "./publisher.ts";
 import type { Stranded } from "./receipts.ts";
@@ -74,6 +75,7 @@ class NatsSession implements Session {
   readonly history: History | undefined;
   readonly #parts: SessionParts;
   readonly #api: JetStreamApi;
+  readonly #common: LockParts;
   readonly #publisher: Publisher;
   readonly #groups: GroupStore;
   readonly #mover: Mover;
@@ -128,6 +130,7 @@ class NatsSession implements Session {
       serverClock: this.#serverClock,
       lookAtClock,
     };
+    this.#common = common;
     this.#mover = new Mover({
       ...common,
       random,
@@ -206,11 +209,6 @@ class NatsSession implements Session {
     this.#assertAlive();
     const { group } = request;
     if (group === undefined) return this.#subscribeLive(request, signal);
-    if (group.exclusive)
-      throw new HalyardError(
-        "UNSUPPORTED",
-        "NATS JetStream has no exclusive consumers that fail over (before 2.11), so groups with one active member are not supported.",
-      );
     const { connection, host, settings, topology } = this.#parts;
     const { clock } = host;
     const what = `Subscribing to group ${group.name}`;
@@ -219,6 +217,9 @@ class NatsSession implements Session {
     await abortable(signal, what, this.#mover.start());
     this.#assertAlive();
     this.#known.delete(group.name);
+    const presence = group.exclusive
+      ? undefined
+      : connection.subscribe(memberSubject(settings, topology, "beside", group.name), { callback: (_, message) => void message.respond() });
     const member = new GroupSubscription(record, {
       connection,
       clock,
@@ -229,13 +230,24 @@ class NatsSession implements Session {
       group: group.name,
       inFlightMax: request.inFlightMax,
       ackWaitMs,
+      requestTimeoutMs: settings.requestTimeoutMs,
+      exclusive: group.exclusive ? this.#common : undefined,
       payloadBytesMax: () => this.#payloadBytesMax(),
       reload: () => this.#reload(group.name),
       repair: (subscription, reason) => this.#repairGroup(subscription, reason),
       ensureClass: (delayClass) => this.#mover.ensure(delayClass),
-      onClose: (subscription) => this.#members.delete(subscription),
+      onClose: (subscription) => {
+        this.#members.delete(subscription);
+        if (!connection.isClosed()) presence?.unsubscribe();
+      },
     });
     this.#members.add(member);
+    try {
+      await abortable(signal, what, member.start());
+    } catch (thrown) {
+      await member.close();
+      throw thrown;
+    }
     return member;
   }
 
@@ -487,7 +499,7 @@ function capabilitiesOf(connection: NatsConnection, settings: Settings, { topics
     durable: topics.config.storage === "file",
     dedupMs: topics.config.duplicate_window / 1_000_000,
     orderedTopics: true,
-    exclusive: false,
+    exclusive: true,
     priorityLevels: 1,
     delayMsMax: Number.MAX_SAFE_INTEGER,
     delayLateness,
