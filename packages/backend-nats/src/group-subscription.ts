@@ -124,6 +124,7 @@ export class GroupSubscription implements BackendSubscription {
   }
 
   async receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
+    if (this.#buffer.length > 0 && this.#turn?.restMs === 0) this.#loseTurn(); // this process hung, and its timers do not know yet
     if (this.#buffer.length === 0) {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#isClosed || signal.aborted) return [];
@@ -258,6 +259,7 @@ export class GroupSubscription implements BackendSubscription {
       this.#returns.add(reply);
       return;
     }
+    if (this.#turn?.restMs === 0) return; // came too late: the next owner has it, or is going to
     const position = `${stream}:${ack.sequence}`;
     const { message: wire } = readMessage(message, feed.isInbox ? 0 : topology.topicPrefix.length, () => position);
     const receipt = new Receipt(reply, `${stream}-${ack.sequence}`, wire.id, clock.monotonicMs() + this.#leaseMs);
@@ -389,6 +391,7 @@ export class GroupSubscription implements BackendSubscription {
 
   async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {
     if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
+    if (this.#turn?.restMs === 0) return receipts;
     const { connection, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
     const lostOnes: unknown[] = [];

@@ -2,6 +2,7 @@
  * A lock that is somebody's for a time: a message on a subject of its own, stored only by who has seen what was there before (expected sequence), stored
  * again before its time is up, and deleted at the end. It names a subject that its owner listens on: who finds the lock taken asks there, and when the
  * server knows of no listener, the owner's connection has ended and its lock is taken over at once. An owner that hangs loses it when its time is up.
+ * An owner that answers keeps it: a server without room does not store the lock again, and members that handle messages are what makes room.
  *
  * The owner gives up when half of the time has passed without a renewal. So whoever relies on the lock has the other half to come to an end, and is
  * through before anybody else can have it.
@@ -122,8 +123,9 @@ class OwnLock implements LeaseLock {
       if (this.#sequence === undefined) return; // released or lost meanwhile
       if (sequence === undefined) this.#lose();
       else this.#noteStored(sequence, sentMs);
-    } catch {
+    } catch (thrown) {
       // No answer now: the next time may do, and if none does it gives up.
+      if (isHalyardError(thrown, "BACKPRESSURE")) await this.#keepWithoutRoom(expected);
     }
     if (this.#sequence !== undefined) this.#renewLater();
   }
@@ -134,6 +136,14 @@ class OwnLock implements LeaseLock {
     const found = await api.last(topology.inbox, this.#request.subject);
     if (found === undefined || found.sequence === expected || readLock(found.body)?.owner !== this.#owner) return undefined;
     return this.#store(found.sequence);
+  }
+
+  /** The server has no room for anybody's lock, and this one is still there. */
+  async #keepWithoutRoom(expected: number): Promise<void> {
+    const { api, topology, clock } = this.#parts;
+    const sentMs = clock.monotonicMs();
+    const found = await api.last(topology.inbox, this.#request.subject).catch(() => undefined); // no answer: as in #renew
+    if (found?.sequence === expected && this.#sequence === expected) this.#noteStored(expected, sentMs);
   }
 
   #noteStored(sequence: number, sentMs: number): void {
@@ -175,13 +185,13 @@ class OwnLock implements LeaseLock {
 async function isAlive(found: { readonly storedMs: number; readonly body: Uint8Array }, { connection, serverClock, lookAtClock }: LockParts): Promise<boolean> {
   const lock = readLock(found.body);
   if (lock === undefined) return false;
-  if (serverClock.isOld) await lookAtClock();
-  if (found.storedMs + lock.leaseMs < (serverClock.nowMs() ?? 0)) return false;
   try {
     await connection.request(lock.owner, undefined, { timeout: Math.min(askMsMax, lock.leaseMs / asksPerLease) });
     return true;
   } catch (thrown) {
-    return !isNoResponders(thrown);
+    if (isNoResponders(thrown)) return false;
+    if (serverClock.isOld) await lookAtClock();
+    return found.storedMs + lock.leaseMs >= (serverClock.nowMs() ?? 0);
   }
 }
 

@@ -41,6 +41,7 @@ export class Turn {
   readonly #told: Subscription;
   readonly #toldSubject: string;
   #lock: LeaseLock | undefined;
+  #takenMs = 0;
   #isReady = false;
   #isOver = false;
   #wake: () => void = () => undefined;
@@ -95,21 +96,26 @@ export class Turn {
     if (this.#lock !== undefined) return;
     const { topology, group, ackWaitMs } = this.#parts;
     this.#lock = await tryLock({ subject: turnSubject(topology, group), leaseMs: turnMs(ackWaitMs), onLost: () => this.#lose() }, this.#parts);
+    this.#takenMs = this.#parts.clock.monotonicMs();
     if (this.#isOver) await this.#release();
   }
 
-  /** Begins with what the last one held. */
+  /** Begins with what the last one held: given back, or taken back by the server when its time is over. */
   async #takeOver(lock: LeaseLock): Promise<void> {
-    const { api, topology, connection, clock, group, ackWaitMs, requestTimeoutMs: timeoutMs } = this.#parts;
-    if (!(await this.#hasRivals())) {
-      const isWanted = (): boolean => lock.isHeld;
-      const consumers = consumersOf(topology, group, this.#parts.record());
-      const areBack = await Promise.all(consumers.map((consumer) => giveBackOfOthers(api, consumer, { connection, timeoutMs, isWanted })));
-      if (areBack.includes(false)) await new Promise<void>((resolve) => void clock.after(ackWaitMs, resolve));
-    }
-    if (!lock.isHeld) return;
+    const { clock, ackWaitMs } = this.#parts;
+    const isBack = await this.#giveBack(lock).catch(() => false); // no answer, or no consumer now: the next time may do
+    if (!lock.isHeld || (!isBack && clock.monotonicMs() < this.#takenMs + ackWaitMs)) return;
     this.#isReady = true;
     this.#parts.onTaken();
+  }
+
+  async #giveBack(lock: LeaseLock): Promise<boolean> {
+    const { api, topology, connection, group, requestTimeoutMs: timeoutMs } = this.#parts;
+    if (await this.#hasRivals()) return true;
+    const isWanted = (): boolean => lock.isHeld;
+    const consumers = consumersOf(topology, group, this.#parts.record());
+    const areBack = await Promise.all(consumers.map((consumer) => giveBackOfOthers(api, consumer, { connection, timeoutMs, isWanted })));
+    return !areBack.includes(false);
   }
 
   /** Members that are not exclusive. One that does not answer is one. */
