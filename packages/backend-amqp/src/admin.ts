@@ -1,5 +1,5 @@
 /** The control plane. What AMQP itself does not say (who is bound, what is in flight) comes from the management plugin where its URL is given. */
-import type { Admin, GroupInfo, HalyardError } from "@halyard/core/spi";
+import { type Admin, type GroupInfo, type HalyardError, unlessAborted } from "@halyard/core/spi";
 import { versionMin, versionNumber } from "./capabilities.ts";
 import { type ChannelParts, openChannel } from "./channel.ts";
 import type { ConsumerTimeout } from "./consumer-timeout.ts";
@@ -11,7 +11,6 @@ import type { NamespaceNames } from "./names.ts";
 import type { Settings } from "./options.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { sweepWaiting } from "./sweep-waiting.ts";
-import { unlessAborted } from "./waiting.ts";
 
 export interface AdminParts {
   readonly names: NamespaceNames;

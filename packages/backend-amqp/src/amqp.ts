@@ -1,12 +1,11 @@
 /** `amqp()`: the backend for RabbitMQ. */
-import { type Backend, HalyardError, type Host, type Session } from "@halyard/core/spi";
+import { type Backend, HalyardError, type Host, type Session, unlessAborted } from "@halyard/core/spi";
 import { versionMin, versionNumber } from "./capabilities.ts";
 import { adoptConnection, type Connection, openConnection } from "./connection.ts";
 import { ConsumerTimeout } from "./consumer-timeout.ts";
 import { abortedError } from "./errors.ts";
 import { type AmqpOptions, type Settings, settingsOf } from "./options.ts";
 import { AmqpSession } from "./session.ts";
-import { unlessAborted } from "./waiting.ts";
 
 /**
  * The bus on RabbitMQ 3.10 or newer. A text is a URL: `amqp://user:password@host:port/vhost`.

@@ -3,11 +3,11 @@
  * and no second use after anything went wrong. Where amqplib throws in the middle of a request its channel never answers again, so a channel that
  * failed once is given up, never repaired.
  */
-import { type Clock, HalyardError } from "@halyard/core/spi";
+import { type Clock, endsWithin, HalyardError } from "@halyard/core/spi";
 import type { Channel, ConfirmChannel } from "amqplib";
 import type { Connection } from "./connection.ts";
 import { lostError, requestError } from "./errors.ts";
-import { endsWithin, within } from "./waiting.ts";
+import { within } from "./waiting.ts";
 
 export interface ChannelParts {
   readonly connection: Connection;

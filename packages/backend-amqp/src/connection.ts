@@ -5,11 +5,10 @@
  *
  * amqplib's own recovery stays off: a dead connection ends the session, and core opens the next one.
  */
-import { type Clock, HalyardError } from "@halyard/core/spi";
+import { type Clock, endsWithin, HalyardError, unlessAborted } from "@halyard/core/spi";
 import { type ChannelModel, connect, credentials } from "amqplib";
 import { abortedError, connectError } from "./errors.ts";
 import type { AmqpTls, Place, Settings } from "./options.ts";
-import { endsWithin, unlessAborted } from "./waiting.ts";
 
 /** How long a polite goodbye may take. */
 const closeMsMax = 2_000;

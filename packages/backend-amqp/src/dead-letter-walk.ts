@@ -6,7 +6,7 @@
  * consumer by consumer in the order of their names, and within one in order (measured on 3.10, up to 32 consumers; `basic.get` counts as a consumer each time,
  * and what it held comes back in any order). Fetches double, so 32 of them hold more than 50,000 letters.
  */
-import { HalyardError, type Verdict, type WireMessage } from "@halyard/core/spi";
+import { HalyardError, unlessAborted, type Verdict, type WireMessage } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import type { ChannelParts, GuardedChannel } from "./channel.ts";
 import { openChannel } from "./channel.ts";
@@ -16,7 +16,7 @@ import { noGroup } from "./outgoing.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Storing } from "./storing.ts";
-import { pause, unlessAborted } from "./waiting.ts";
+import { pause } from "./waiting.ts";
 import type { WalkRecord } from "./walk-record.ts";
 import { fromMessage } from "./wire.ts";
 

@@ -4,13 +4,12 @@
  * anew. So no ack can reach a channel that did not deliver its message.
  */
 import type { BackendSubscription, Delivery, Settlement, SettleStatus, TopicPattern, WireMessage } from "@halyard/core/spi";
-import { HalyardError, isHalyardError } from "@halyard/core/spi";
+import { DeliveryBuffer, HalyardError, isHalyardError } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import type { GuardedChannel } from "./channel.ts";
 import { type Consumer, Consumers } from "./consumers.ts";
 import { DeliveryTags } from "./delivery-tags.ts";
 import { isReply, replies } from "./errors.ts";
-import { Inbox } from "./inbox.ts";
 import { Pipeline } from "./pipeline.ts";
 import { deliveriesBefore, dueMsOf, fromMessage } from "./wire.ts";
 
@@ -62,7 +61,7 @@ export class GroupSubscription implements BackendSubscription {
   readonly #parts: GroupSubscriptionParts;
   readonly #channel: GuardedChannel;
   readonly #tags = new DeliveryTags();
-  readonly #arrived = new Inbox<Arrival>();
+  readonly #arrived = new DeliveryBuffer<Arrival>();
   readonly #consumers: Consumers;
   /** By delivery tag, until settled. */
   readonly #held = new Map<number, Arrival>();
@@ -111,7 +110,7 @@ export class GroupSubscription implements BackendSubscription {
   }
 
   async receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
-    const arrivals = await this.#arrived.take(max, signal);
+    const arrivals = await this.#arrived.receive(max, signal);
     const deliveries = new Array<Delivery>(arrivals.length);
     for (let index = 0; index < arrivals.length; index++) deliveries[index] = this.#deliver(arrivals[index] as Arrival); // index < length
     return deliveries;
@@ -120,7 +119,7 @@ export class GroupSubscription implements BackendSubscription {
   credit(inFlightMax: number): void {
     if (this.#arrived.isOver) return;
     this.#credit = Math.max(0, Math.min(inFlightMax, this.#parts.inFlightMax, this.#parts.prefetch));
-    if (this.#credit === 0) this.#giveBack(this.#arrived.clear());
+    if (this.#credit === 0) this.#giveBack(this.#arrived.drain());
     if (this.#isActive) void this.#consumers.set(this.#credit);
   }
 

@@ -2,13 +2,12 @@
  * History in a stream queue: read as a consumer from an offset, which uses nothing up. A stream does not say where it ends, so each reading first puts a
  * mark behind what is stored now and reads until it sees it; marks are a few bytes, and nobody is shown them. A position is the stream's offset.
  */
-import { HalyardError, type History, noHeaders, type StoredMessage, type TopicPattern } from "@halyard/core/spi";
+import { HalyardError, type History, noHeaders, type StoredMessage, type TopicPattern, unlessAborted } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import { type ChannelParts, openChannel } from "./channel.ts";
 import { abortedError } from "./errors.ts";
 import type { NamespaceNames } from "./names.ts";
 import type { Publisher } from "./publisher.ts";
-import { unlessAborted } from "./waiting.ts";
 import { fromMessage } from "./wire.ts";
 
 export interface HistoryParts {

@@ -3,10 +3,9 @@
  * oldest, and the gap is counted and reported; the broker is never made to wait.
  */
 import type { BackendSubscription, Delivery, Host, Settlement, SettleStatus } from "@halyard/core/spi";
-import { HalyardError } from "@halyard/core/spi";
+import { DeliveryBuffer, HalyardError } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import type { GuardedChannel } from "./channel.ts";
-import { Inbox } from "./inbox.ts";
 import { fromMessage, isGuessedId } from "./wire.ts";
 
 /** Drops of so long are reported together: one event for a flood instead of thousands. */
@@ -24,7 +23,7 @@ export class LiveSubscription implements BackendSubscription {
   readonly #host: Host;
   readonly #channel: GuardedChannel;
   readonly #bufferMax: number;
-  readonly #arrived = new Inbox<ConsumeMessage>();
+  readonly #arrived = new DeliveryBuffer<ConsumeMessage>();
   readonly #unsettled = new Set<number>();
   #dropped = 0;
   #cancelReport: (() => void) | undefined;
@@ -45,7 +44,7 @@ export class LiveSubscription implements BackendSubscription {
   }
 
   async receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
-    const arrived = await this.#arrived.take(max, signal);
+    const arrived = await this.#arrived.receive(max, signal);
     return arrived.map((raw) => this.#deliver(raw));
   }
 

@@ -7,7 +7,7 @@
  *
  * A read that waits is interrupted when another group gets room or something was given back.
  */
-import { type Clock, HalyardError, type SettleStatus } from "@halyard/core/spi";
+import { type Clock, type Deferred, deferred, HalyardError, type SettleStatus } from "@halyard/core/spi";
 import type { BlockedReads, Brought } from "./blocked-reads.ts";
 import type { Commands } from "./commands.ts";
 import { fromRedis, isNoGroup } from "./errors.ts";
@@ -16,7 +16,6 @@ import type { GroupPort, GroupSubscription } from "./group-subscription.ts";
 import type { Settings } from "./options.ts";
 import { Packer } from "./packer.ts";
 import type { Scripts } from "./scripts/index.ts";
-import { type Deferred, deferred } from "./waiting.ts";
 
 /** Looks for what dead members left, within one lease. */
 const recoveriesPerLease = 4;
@@ -45,7 +44,7 @@ export class GroupReader implements GroupPort {
   readonly #parts: ReaderParts;
   readonly #clock: Clock;
   readonly #reads: BlockedReads;
-  #change: Deferred | undefined;
+  #change: Deferred<void> | undefined;
   #isOver = false;
   #revivals = 0;
   #running: Promise<void> = Promise.resolve();
@@ -161,7 +160,7 @@ export class GroupReader implements GroupPort {
     const wanted = [...this.queues.values()].filter((queue) => queue.free > 0);
     if (this.#isOver || wanted.some(({ wantsTake }) => wantsTake)) return;
     if (wanted.length === 0) {
-      this.#change = deferred();
+      this.#change = deferred<void>();
       await this.#change.promise;
       return;
     }

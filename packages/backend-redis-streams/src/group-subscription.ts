@@ -1,8 +1,15 @@
 /** One member of a group: its credit, what it holds, and how that is settled. */
-import type { BackendSubscription, Delivery, HalyardError, Settlement, SettleStatus, WireMessage } from "@halyard/core/spi";
+import {
+  type BackendSubscription,
+  type Delivery,
+  DeliveryBuffer,
+  type HalyardError,
+  type Settlement,
+  type SettleStatus,
+  type WireMessage,
+} from "@halyard/core/spi";
 import type { Entry, GroupQueue } from "./group-queue.ts";
 import { Packer } from "./packer.ts";
-import { PendingReceive } from "./pending-receive.ts";
 import { packMessage } from "./wire.ts";
 
 /** One hand-over: the receipt. */
@@ -37,7 +44,7 @@ export class GroupSubscription implements BackendSubscription {
   readonly queue: GroupQueue;
   readonly lease: NonNullable<BackendSubscription["lease"]>;
   readonly #port: GroupPort;
-  readonly #pending = new PendingReceive();
+  readonly #arrived = new DeliveryBuffer();
   readonly #held = new Set<Held>();
   readonly #inFlightMax: number;
   readonly #packer = new Packer();
@@ -59,7 +66,7 @@ export class GroupSubscription implements BackendSubscription {
   }
 
   receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
-    return this.#pending.receive(Math.max(1, max), signal);
+    return this.#arrived.receive(max, signal);
   }
 
   credit(inFlightMax: number): void {
@@ -82,12 +89,11 @@ export class GroupSubscription implements BackendSubscription {
 
   /** For the queue: these are ours now. */
   deliver(entries: readonly Entry[], epoch: string, read: (entry: Entry) => WireMessage): void {
-    const deliveries = entries.map((entry): Delivery => {
+    for (const entry of entries) {
       const receipt: Held = { entryId: entry.id, epoch, isSettling: false };
       this.#held.add(receipt);
-      return { message: read(entry), deliveries: entry.deliveries, receipt, position: entry.id };
-    });
-    this.#pending.add(deliveries);
+      this.#arrived.push({ message: read(entry), deliveries: entry.deliveries, receipt, position: entry.id });
+    }
   }
 
   /** The entry was handed over again: what we hold of it is stale. */
@@ -99,7 +105,7 @@ export class GroupSubscription implements BackendSubscription {
   fail(error: HalyardError): void {
     this.#failure ??= error;
     this.#held.clear();
-    this.#pending.fail(error);
+    this.#arrived.fail(error);
   }
 
   /** Where all are acks of what we certainly own. */
@@ -187,7 +193,7 @@ export class GroupSubscription implements BackendSubscription {
 
   /** What was fetched and not received was never tried: this hand-over does not count. */
   #giveBackBuffered(): void {
-    const rest = this.#pending.drain();
+    const rest = this.#arrived.drain();
     if (rest.length === 0) return;
     this.#giveBack(
       rest.map(({ receipt }) => receipt as Held),
@@ -212,14 +218,14 @@ export class GroupSubscription implements BackendSubscription {
   /** Gives back everything that is not being settled. */
   async surrender(): Promise<void> {
     this.#credit = 0;
-    const buffered = this.#pending.drain().map(({ receipt }) => receipt as Held); // receipts of ours are what we made
+    const buffered = this.#arrived.drain().map(({ receipt }) => receipt as Held); // receipts of ours are what we made
     await this.#giveBack(buffered, "untouched");
     await this.#giveBack([...this.#held], "release");
   }
 
   async #close(): Promise<void> {
     const surrendering = this.#failure === undefined ? this.surrender() : undefined;
-    this.#pending.close();
+    this.#arrived.close();
     await surrendering;
     this.#held.clear();
     if (this.#failure === undefined) await this.#port.leave(this);

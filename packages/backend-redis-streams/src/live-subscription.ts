@@ -1,7 +1,16 @@
 /** One live subscription: a bounded buffer. What does not fit goes, the oldest first, and core is told. */
-import type { BackendSubscription, Delivery, HalyardError, Host, Settlement, SettleStatus, TopicPattern, WireMessage } from "@halyard/core/spi";
+import {
+  type BackendSubscription,
+  type Delivery,
+  DeliveryBuffer,
+  type HalyardError,
+  type Host,
+  type Settlement,
+  type SettleStatus,
+  type TopicPattern,
+  type WireMessage,
+} from "@halyard/core/spi";
 import type { Source } from "./live.ts";
-import { PendingReceive } from "./pending-receive.ts";
 
 interface LiveReceipt {
   readonly delivery: { current: Delivery | undefined };
@@ -13,7 +22,7 @@ export class LiveSubscription implements BackendSubscription {
   readonly #inFlightMax: number;
   readonly #host: Host;
   readonly #onClose: () => Promise<void>;
-  readonly #pending: PendingReceive;
+  readonly #arrived: DeliveryBuffer;
   readonly #held = new Set<LiveReceipt>();
   #credit: number;
   #failure: HalyardError | undefined;
@@ -26,7 +35,7 @@ export class LiveSubscription implements BackendSubscription {
     this.#credit = inFlightMax;
     this.#host = host;
     this.#onClose = onClose;
-    this.#pending = new PendingReceive(() => this.#credit - this.#held.size);
+    this.#arrived = new DeliveryBuffer(() => this.#credit - this.#held.size);
   }
 
   matches(topic: string): boolean {
@@ -34,20 +43,21 @@ export class LiveSubscription implements BackendSubscription {
   }
 
   deliver(message: WireMessage): void {
+    const isFull = this.#arrived.size >= this.#inFlightMax;
+    if (isFull) this.#arrived.shift();
     this.#add(message, 1);
-    const dropped = this.#pending.dropOldest(this.#inFlightMax);
-    if (dropped > 0) this.#host.report({ type: "gap", subscription: this, count: dropped });
+    if (isFull) this.#host.report({ type: "gap", subscription: this, count: 1 });
   }
 
   async receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
-    const deliveries = await this.#pending.receive(Math.max(1, max), signal);
+    const deliveries = await this.#arrived.receive(max, signal);
     for (const { receipt } of deliveries) this.#held.add(receipt as LiveReceipt); // all receipts are made in #add
     return deliveries;
   }
 
   credit(inFlightMax: number): void {
     this.#credit = Math.max(0, Math.min(inFlightMax, this.#inFlightMax));
-    this.#pending.flush();
+    this.#arrived.tell();
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
@@ -61,7 +71,7 @@ export class LiveSubscription implements BackendSubscription {
       if (outcome.type === "release" && delivery !== undefined) this.#add(delivery.message, delivery.deliveries + 1);
       return "done";
     });
-    this.#pending.flush();
+    this.#arrived.tell();
     return statuses.every((status) => status === "done") ? undefined : statuses;
   }
 
@@ -73,19 +83,18 @@ export class LiveSubscription implements BackendSubscription {
   fail(error: HalyardError): void {
     this.#failure ??= error;
     this.#held.clear();
-    this.#pending.fail(error);
+    this.#arrived.fail(error);
   }
 
   #add(message: WireMessage, deliveries: number): void {
     const receipt: LiveReceipt = { delivery: { current: undefined } };
     const delivery: Delivery = { message, deliveries, receipt };
     receipt.delivery.current = delivery;
-    this.#pending.add([delivery]);
+    this.#arrived.push(delivery);
   }
 
   async #close(): Promise<void> {
-    this.#pending.drain();
-    this.#pending.close();
+    this.#arrived.close();
     this.#held.clear();
     if (this.#failure === undefined) await this.#onClose();
   }

@@ -16,7 +16,7 @@ import type { Settler, SettlerObserver } from "./settler.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
 import type { Ticker } from "./ticker.ts";
-import { asError, type Deferred, deferred, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, endsWithin } from "./waiting.ts";
 
 export interface HandlersParts {
   readonly clock: Clock;
@@ -143,7 +143,7 @@ export class Handlers {
     this.giveBackUnstarted();
     if (this.#running === 0) return true;
     this.#idle = deferred();
-    if (await within(this.#parts.clock, timeoutMs, this.#idle.promise)) return true;
+    if (await endsWithin(this.#parts.clock, timeoutMs, this.#idle.promise)) return true;
     const error = new HalyardError("CLOSED", `The subscription was closed and its handler did not end within ${timeoutMs} ms.`);
     for (const flight of [...this.flights.all(), ...this.#early]) flight.abort(error);
     return false;

@@ -28,7 +28,7 @@ import type { SessionKeeper } from "./session-keeper.ts";
 import type { PublishStatus, Session } from "./spi/backend.ts";
 import type { WireMessage } from "./spi/message.ts";
 import type { Ticker } from "./ticker.ts";
-import { asError, type Deferred, deferred, sharedAbort, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, endsWithin, sharedAbort } from "./waiting.ts";
 
 /** Most messages that are sent and not yet answered. */
 const inFlightMessagesMax = 4_096;
@@ -123,7 +123,7 @@ export class Outbox {
   async drain(timeoutMs: number): Promise<boolean> {
     if (this.#count === 0) return true;
     this.#idle ??= deferred();
-    return within(this.#clock, timeoutMs, this.#idle.promise);
+    return endsWithin(this.#clock, timeoutMs, this.#idle.promise);
   }
 
   /** Rejects what is left. */

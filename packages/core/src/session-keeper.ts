@@ -8,7 +8,7 @@
 import type { Clock } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import type { Backend, Host, Session } from "./spi/backend.ts";
-import { asError, type Deferred, deferred, sharedAbort, sleep, withDeadline, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, endsWithin, sharedAbort, sleep, withDeadline } from "./waiting.ts";
 
 const reconnectDelayMsMin = 100;
 /** The last attempt of a start has this long at least, whatever is left of `startTimeoutMs`: enough to hear why it fails. */
@@ -127,7 +127,7 @@ export class SessionKeeper {
     this.#next.reject(new HalyardError("CLOSED", "The bus is closed."));
     await this.#loop;
     // A peer that does not answer any more must not hold up the end of the bus; an error of an ending session has no one to act on it.
-    if (session !== undefined) await within(this.#options.clock, this.#options.connectTimeoutMs, session.close());
+    if (session !== undefined) await endsWithin(this.#options.clock, this.#options.connectTimeoutMs, session.close());
   }
 
   async #connect(outer: AbortSignal | undefined, timeoutMsMax: number): Promise<Session> {

@@ -22,7 +22,7 @@ import type { Delivery, WireMessage } from "./spi/message.ts";
 import type { BackendSubscription } from "./spi/subscription.ts";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
 import type { Survivors } from "./survivors.ts";
-import { asError, type Deferred, deferred, sharedAbort, sleep, withDeadline, within } from "./waiting.ts";
+import { asError, type Deferred, deferred, endsWithin, sharedAbort, sleep, withDeadline } from "./waiting.ts";
 
 /** Handlers may keep the event loop waiting for so long. */
 const turnMs = 16;
@@ -345,10 +345,10 @@ export class RunningSubscription implements Subscription, FlightHost {
     const isIdle = await this.#handlers.close(timeoutMs);
     if (!isIdle) warn(`${this.#handlers.running} handlers did not end within ${timeoutMs} ms of closing; their messages come again.`, undefined);
     // A receive that does not answer its abort (a stalled line) must not hold up closing: what it still brings is given back with the source.
-    await within(clock, lastSettleMs, this.#loop);
+    await endsWithin(clock, lastSettleMs, this.#loop);
     const settler = this.#settler;
-    if (settler !== undefined) await within(clock, Math.max(lastSettleMs, untilMs - clock.monotonicMs()), settler.drain());
-    if (this.#source !== undefined) await within(clock, requestTimeoutMs, this.#source.close());
+    if (settler !== undefined) await endsWithin(clock, Math.max(lastSettleMs, untilMs - clock.monotonicMs()), settler.drain());
+    if (this.#source !== undefined) await endsWithin(clock, requestTimeoutMs, this.#source.close());
     settler?.end();
     this.#leases?.end();
     this.#parts.ended(this, undefined);

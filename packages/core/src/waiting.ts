@@ -88,8 +88,24 @@ export async function withStepDeadline<Value>(
   }
 }
 
+/** Rejects with what `error` makes as soon as `signal` aborts, whatever becomes of `work` then. */
+export async function unlessAborted<Value>(signal: AbortSignal, error: () => Error, work: Promise<Value>): Promise<Value> {
+  work.catch(() => undefined); // answered by the race, unless the abort was quicker
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(error());
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** Whether the promise settled in time. Its rejection counts as settled: who waits like this has nobody to hand it to. */
-export async function within(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
+export async function endsWithin(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
   let cancel: () => void = () => undefined;
   const late = new Promise<false>((resolve) => {
     cancel = clock.after(timeoutMs, () => resolve(false));

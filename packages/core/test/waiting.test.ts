@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { asError, sleep, withDeadline, within } from "../src/waiting.ts";
+import { asError, deferred, endsWithin, sleep, unlessAborted, withDeadline } from "../src/waiting.ts";
 import { ManualClock, quiet } from "./manual-clock.ts";
 
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -66,11 +66,11 @@ test("a rejection that comes after the deadline is nobody's surprise", async () 
   await quiet();
 });
 
-test("within tells whether a promise settled in time, well or not", async () => {
+test("endsWithin tells whether a promise settled in time, well or not", async () => {
   const clock = new ManualClock();
-  expect(await within(clock, 100, Promise.resolve())).toBe(true);
-  expect(await within(clock, 100, Promise.reject(new Error("no")))).toBe(true);
-  const late = within(clock, 100, never());
+  expect(await endsWithin(clock, 100, Promise.resolve())).toBe(true);
+  expect(await endsWithin(clock, 100, Promise.reject(new Error("no")))).toBe(true);
+  const late = endsWithin(clock, 100, never());
   await clock.advance(100);
   expect(await late).toBe(false);
   expect(clock.timers).toBe(0);
@@ -81,4 +81,15 @@ test("anything thrown becomes an error that says what it was", () => {
   expect(asError(error)).toBe(error);
   expect(asError("text").message).toBe("text");
   for (const odd of [undefined, null, 7, Symbol("s"), Object.create(null)]) expect(asError(odd)).toMatchObject({ cause: odd });
+});
+
+test("gives up on work as soon as its signal aborts, and leaves no listener and no unhandled rejection behind", async () => {
+  const controller = new AbortController();
+  const work = deferred<string>();
+  const waiting = unlessAborted(controller.signal, () => new Error("given up"), work.promise);
+  controller.abort();
+  await expect(waiting).rejects.toThrow("given up");
+  work.reject(new Error("nobody waits any more"));
+  await expect(unlessAborted(controller.signal, () => new Error("before it began"), never())).rejects.toThrow("before it began");
+  expect(await unlessAborted(new AbortController().signal, () => new Error("never"), Promise.resolve(2))).toBe(2);
 });
