@@ -43,11 +43,16 @@ export function requireBroker(kind: BrokerKind): FoundBroker {
   throw new HalyardError("CONNECT_FAILED", howToGet(kind));
 }
 
-/** Only a program: for what must be killed, or configured. */
+/** Only a program: for what must be killed, or configured. A broker that runs already does not serve for that, and the error says so. */
 export function requireProgram(kind: BrokerKind): string {
   const program = findProgram(kind);
   if (program !== undefined) return program;
-  throw new HalyardError("CONNECT_FAILED", howToGet(kind));
+  const { variable } = sources[kind];
+  const isGiven = (process.env[variable] ?? "") !== "";
+  throw new HalyardError(
+    "CONNECT_FAILED",
+    isGiven ? `The broker of ${variable} may not be killed or configured, and that is needed here. ${howToInstall(kind)}.` : howToGet(kind),
+  );
 }
 
 /** A program that comes beside the broker's own, e.g. `redis-cli`. */
@@ -74,6 +79,10 @@ function isExecutable(path: string): boolean {
 }
 
 function howToGet(kind: BrokerKind): string {
-  const { program, debian, variable } = sources[kind];
-  return `${program} is not on this machine. Install it (Debian, Ubuntu: apt-get install ${debian}), or start one (docker compose up -d) and set ${variable} to its URL.`;
+  return `${howToInstall(kind)}, or start one (docker compose up -d) and set ${sources[kind].variable} to its URL.`;
+}
+
+function howToInstall(kind: BrokerKind): string {
+  const { program, debian } = sources[kind];
+  return `${program} is not on this machine. Install it (Debian, Ubuntu: apt-get install ${debian})`;
 }
