@@ -1,11 +1,17 @@
-/** The suites' RabbitMQ, and what they do to it behind Halyard's back. Its user may do no more than the README asks for. */
+/**
+ * The suites' RabbitMQ, and what they do to it behind Halyard's back. Its user may do no more than the README asks for. Where `HALYARD_TEST_AMQP_URL` names
+ * a broker that runs already, such a user is made there for the time of the suite; where that cannot be done the suite runs as the user of the URL.
+ */
+import { randomBytes } from "node:crypto";
 import type { BackendSuiteOptions, FaultProxy } from "@halyard/testkit";
-import { type RabbitmqBroker, startRabbitmq } from "@halyard/testkit/brokers";
+import { findBroker, type RabbitmqBroker, startRabbitmq } from "@halyard/testkit/brokers";
+import { connect } from "amqplib";
 import { type AmqpOptions, amqp } from "../src/index.ts";
 
 /** As in the README, for namespaces that begin with `kit-` instead of one called `shop`. */
 const permissions = { configure: "^kit-[0-9a-f]+(\\..*)?$", write: "^(kit-[0-9a-f]+(\\..*)?|amq\\.default)$", read: "^kit-[0-9a-f]+(\\..*)?$" };
-const user = { name: "kit", password: "kit-S3cret/with%odd:signs@", permissions };
+/** A name and a password that nobody else knows: the broker may not be ours. */
+const user = { name: `kit-${randomBytes(4).toString("hex")}`, password: `kit-${randomBytes(8).toString("hex")}/with%odd:signs@`, permissions };
 
 export interface ServedOptions {
   /** Through a fault proxy. */
@@ -21,15 +27,20 @@ const impatient: Partial<AmqpOptions> = { heartbeatMs: 1_000, connectionTimeoutM
 
 export function onRabbitmq({ isProxied = false, isManaged = false, amqp: more = {} }: ServedOptions = {}): BackendSuiteOptions {
   let broker: RabbitmqBroker | undefined;
+  let account: { readonly name: string; readonly password: string } = user;
+  let canSweep = true;
+  const found = findBroker("rabbitmq");
+  const given = found !== undefined && "url" in found ? found.url : undefined;
   const running = (): RabbitmqBroker => {
     if (broker === undefined) throw new Error("RabbitMQ is started by setup.");
     return broker;
   };
   const optionsFor = (proxy: FaultProxy | undefined): AmqpOptions => ({
-    host: "127.0.0.1",
+    host: proxy === undefined ? running().host : "127.0.0.1",
     port: proxy?.port ?? running().port,
-    user: user.name,
-    password: user.password,
+    vhost: vhostOf(running()),
+    user: account.name,
+    password: account.password,
     ...impatient,
     ...(isManaged ? { managementUrl: running().managementUrl } : {}),
     ...more,
@@ -37,19 +48,45 @@ export function onRabbitmq({ isProxied = false, isManaged = false, amqp: more = 
   return {
     async setup() {
       broker = await startRabbitmq();
-      await broker.createUser({ ...user, tags: isManaged ? ["monitoring"] : [] });
+      try {
+        await broker.createUser({ ...user, tags: isManaged ? ["monitoring"] : [], vhost: vhostOf(broker) });
+      } catch (error) {
+        if (broker.isOwned) throw error;
+        account = { name: broker.user, password: broker.password };
+        canSweep = await manage(broker, "GET", "overview").then(() => true, () => false); // biome-ignore format: the two ends
+        const rest = canSweep ? "" : " The management plugin does not answer either, so queues and exchanges that begin with kit- stay there.";
+        console.warn(`\n!!! The suite runs as the user of HALYARD_TEST_AMQP_URL, not as one with least privileges: ${String(error)}.${rest}\n`);
+      }
     },
     async teardown() {
+      if (broker?.isOwned === false && account === user) await manage(broker, "DELETE", `users/${user.name}`);
       await broker?.stop();
     },
     create: ({ proxy }) => amqp(optionsFor(proxy)),
     ...(isProxied ? { target: () => ({ host: running().host, port: running().port }) } : {}),
-    ...(process.env.HALYARD_TEST_AMQP_URL === undefined ? { restartBroker: () => running().restart() } : {}),
-    destroyGroup: async ({ namespace }, group) => void (await manage(running(), "DELETE", `queues/%2F/${namespace}.group.${group}`)),
+    ...(given === undefined ? { restartBroker: () => running().restart() } : {}),
+    destroyGroup: ({ namespace }, group) => deleteQueue(running(), `${namespace}.group.${group}`),
     wrongCredentials: ({ proxy }) => amqp({ ...optionsFor(proxy), password: "wrong-S3cret" }),
-    secrets: [user.password, "wrong-S3cret"],
-    sweep: ({ namespace }) => sweep(running(), namespace),
+    secrets: [
+      user.password,
+      "wrong-S3cret",
+      ...(given === undefined ? [] : [decodeURIComponent(new URL(given).password)].filter((secret) => secret.length > 5)),
+    ],
+    sweep: async ({ namespace }) => (canSweep ? sweep(running(), namespace) : undefined),
   };
+}
+
+function vhostOf({ url }: RabbitmqBroker): string {
+  const path = decodeURIComponent(new URL(url).pathname.slice(1));
+  return path === "" ? "/" : path;
+}
+
+async function deleteQueue(broker: RabbitmqBroker, queue: string): Promise<void> {
+  const connection = await connect(broker.url);
+  connection.on("error", () => undefined);
+  const channel = await connection.createChannel();
+  await channel.deleteQueue(queue);
+  await connection.close();
 }
 
 /** One request to the management plugin, as its administrator. */
@@ -67,9 +104,10 @@ export async function manage(broker: RabbitmqBroker, method: string, path: strin
 
 /** Deletes what a namespace left. */
 export async function sweep(broker: RabbitmqBroker, namespace: string): Promise<void> {
+  const vhost = encodeURIComponent(vhostOf(broker));
   for (const kind of ["queues", "exchanges"]) {
-    const found = (await manage(broker, "GET", `${kind}/%2F?columns=name&disable_stats=true`)) as { readonly name: string }[];
+    const found = (await manage(broker, "GET", `${kind}/${vhost}?columns=name&disable_stats=true`)) as { readonly name: string }[];
     const left = found.filter(({ name }) => name === namespace || name.startsWith(`${namespace}.`));
-    await Promise.all(left.map(({ name }) => manage(broker, "DELETE", `${kind}/%2F/${encodeURIComponent(name)}`)));
+    await Promise.all(left.map(({ name }) => manage(broker, "DELETE", `${kind}/${vhost}/${encodeURIComponent(name)}`)));
   }
 }

@@ -3,4 +3,4 @@ import { served } from "./served.ts";
 
 const { broker, options } = served();
 
-describeFaults("redis-streams", { ...options, target: () => ({ port: broker().port }) });
+describeFaults("redis-streams", { ...options, target: () => ({ host: broker().host, port: broker().port }) });
