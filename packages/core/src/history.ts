@@ -3,15 +3,18 @@ import { type Encoding, messageOf, unpackPayload } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { ControlCall } from "./groups.ts";
 import type { Message } from "./message.ts";
-import type { TopicPattern } from "./pattern.ts";
+import { parsePattern, type TopicPattern } from "./pattern.ts";
 import type { Session } from "./spi/backend.ts";
 import type { History, StoredMessage } from "./spi/control.ts";
 import { assertMessageId } from "./topic.ts";
 import { asError } from "./waiting.ts";
 
+/** `after`: a position that was returned before. `timeMs`: milliseconds since 1970. */
+export type HistoryStart = "start" | { readonly after: string } | { readonly timeMs: number };
+
 export interface HistoryOptions {
-  /** Default `start`. `after`: a position that was returned before. */
-  readonly from?: "start" | { readonly after: string } | { readonly timeMs: number };
+  /** Default `start`. */
+  readonly from?: HistoryStart;
   /** Ends after so many messages. Default: at the end of what is stored. */
   readonly limit?: number;
 }
@@ -47,13 +50,27 @@ export async function* readHistory(
 
 export async function readHistoryById(call: ControlCall, encoding: Encoding, ids: readonly string[]): Promise<readonly (HistoryEntry | undefined)[]> {
   for (const id of ids) assertMessageId(id);
-  const found = await call("Reading the history", (session, signal) => {
-    const history = historyOf(session);
-    if (history.byId === undefined) throw new HalyardError("UNSUPPORTED", "This backend's history cannot be read by id.");
-    return history.byId(ids, signal);
-  });
+  if (ids.length === 0) return [];
+  const known = await call("Reading the history", async (session, signal) => historyOf(session).byId?.(ids, signal));
+  const found = known ?? (await search(call, ids));
   return found.map((stored) => (stored === undefined ? undefined : entryOf(stored, encoding)));
 }
+
+/** Brokers without an index of ids: what they keep is read through until all are found. An id that was published to several topics is found once, the oldest. */
+async function search(call: ControlCall, ids: readonly string[]): Promise<readonly (StoredMessage | undefined)[]> {
+  const missing = new Set(ids);
+  const found = new Map<string, StoredMessage>();
+  for (let from: HistoryStart = "start"; missing.size > 0; ) {
+    const page = await call("Reading the history", (session, signal) => historyOf(session).read({ patterns: [everything], from, limit: pageMax, signal }));
+    for (const stored of page.messages) if (missing.delete(stored.message.id)) found.set(stored.message.id, stored);
+    const last = page.messages.at(-1);
+    if (last === undefined || page.end) break;
+    from = { after: last.position };
+  }
+  return ids.map((id) => found.get(id));
+}
+
+const everything = parsePattern("#");
 
 function entryOf({ message, position }: StoredMessage, encoding: Encoding): HistoryEntry {
   // One message that cannot be read must not hide all that come after it.

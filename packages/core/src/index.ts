@@ -12,7 +12,7 @@ export type { PublishOptions } from "./envelope.ts";
 export { type ErrorCode, HalyardError, type HalyardErrorOptions, isHalyardError, nonRetryable } from "./errors.ts";
 export type { BusEvents } from "./events.ts";
 export type { Groups } from "./groups.ts";
-export type { HistoryEntry, HistoryOptions } from "./history.ts";
+export type { HistoryEntry, HistoryOptions, HistoryStart } from "./history.ts";
 export type { Health, Inspection } from "./inspect.ts";
 export type { DeadLetter, DeadLetterError, DeadLetterReason } from "./letter.ts";
 export type { Limits } from "./limits.ts";

@@ -3,6 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { createBus } from "../src/create-bus.ts";
 import { HalyardError } from "../src/errors.ts";
 import { ownHeaders } from "../src/message.ts";
+import type { History } from "../src/spi/control.ts";
 import { type Deferred, deferred } from "../src/waiting.ts";
 import { delivery, FakeBackend, FakeSession, fakeCapabilities, wire } from "./fake-backend.ts";
 import { fakeBus } from "./fake-bus.ts";
@@ -356,7 +357,26 @@ test("history is read page by page to its end, to a limit, or not at all where t
   for await (const { message } of bus.history("#", { from: { after: "9" }, limit: 3 })) ids.push(message.id);
   expect(ids).toEqual(["m10", "m11", "m12"]);
   await expect(bus.history("#", { limit: 0 }).next()).rejects.toMatchObject({ code: "INVALID_OPTIONS" });
+});
+
+test("history is read by id with the backend's index, or through all that is kept, or not at all where there is none", async () => {
+  const { bus, backend } = await fakeBus();
   await expect(bus.historyById(["m1"])).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  let pages = 0;
+  const stored = (index: number) => ({ message: wire({ id: `m${index}` }), position: String(index) });
+  const read: History["read"] = async ({ from, limit }) => {
+    pages++;
+    const start = typeof from === "object" && "after" in from ? Number(from.after) + 1 : 0;
+    const messages = Array.from({ length: Math.min(limit, 1_200 - start) }, (_, index) => stored(start + index));
+    return { messages, end: start + messages.length === 1_200 };
+  };
+  backend.session.history = { read };
+  const idsOf = async (...ids: string[]) => (await bus.historyById(ids)).map((entry) => entry?.message.id);
+  expect([await idsOf("m700", "m2", "m700"), pages]).toEqual([["m700", "m2", "m700"], 2]);
+  expect([await idsOf("m1199", "none"), pages]).toEqual([["m1199", undefined], 5]);
+  expect([await idsOf(), pages]).toEqual([[], 5]);
+  backend.session.history = { read, byId: async (ids) => ids.map((id) => (id === "m7" ? stored(7) : undefined)) };
+  expect([await idsOf("m7", "m8"), pages]).toEqual([["m7", undefined], 5]);
 });
 
 test("diagnostics channels tell of a message's whole way", async () => {

@@ -54,6 +54,7 @@ export interface History {
     readonly limit: number;
     readonly signal: AbortSignal;
   }): Promise<{ readonly messages: readonly StoredMessage[]; readonly end: boolean }>;
+  /** With an index. Where it is missing core reads through all that is kept. */
   byId?(ids: readonly string[], signal: AbortSignal): Promise<readonly (StoredMessage | undefined)[]>;
 }
 
