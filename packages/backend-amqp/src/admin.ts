@@ -10,6 +10,7 @@ import type { ConsumerFacts, Management, QueueFacts } from "./management.ts";
 import type { NamespaceNames } from "./names.ts";
 import type { Settings } from "./options.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { groupIn, policyWarnings } from "./policies.ts";
 import { sweepWaiting } from "./sweep-waiting.ts";
 
 export interface AdminParts {
@@ -73,7 +74,7 @@ async function groupOf({ names, declare, management, settings }: AdminParts, nam
     inFlight: isUnused && settings.queue.type === "quorum" ? 0 : undefined,
     members: isUnused ? 0 : undefined,
   };
-  if (management === undefined) return info;
+  if (management === undefined || !(await management.hasExchange(names.exchange, signal))) return info;
   // The plugin's numbers are seconds old; those of the broker itself are exact, so only what it does not say is taken.
   const exclusive = names.exclusive(name);
   const [patterns, facts, exclusiveFound, exclusiveFacts] = await Promise.all([
@@ -105,13 +106,12 @@ function membersOf(competing: readonly ConsumerFacts[] | undefined, exclusive: r
 /** Groups are the queues whose names are made of a group's name. */
 async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonly GroupInfo[] | undefined> {
   const { names, management } = parts;
-  if (management === undefined) return undefined;
-  const marker = "halyard-marker";
-  const [before = "", after = ""] = names.group(marker).split(marker);
+  if (management === undefined || !(await management.hasExchange(names.exchange, signal))) return undefined;
+  const group = groupIn(names.group);
   const found: GroupInfo[] = [];
-  for (const name of await management.queues(signal)) {
-    if (!name.startsWith(before) || !name.endsWith(after)) continue;
-    const info = await groupOf(parts, name.slice(before.length, name.length - after.length), signal);
+  for (const queue of await management.queues(signal)) {
+    const name = group(queue);
+    const info = name === undefined ? undefined : await groupOf(parts, name, signal);
     if (info !== undefined) found.push(info);
   }
   return found;
@@ -121,7 +121,7 @@ async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonl
 const handlerMsUsual = 300_000;
 
 async function warningsOf(
-  { settings, consumerTimeout: { timeoutMs }, version, product, blocked, management }: AdminParts,
+  { names, settings, consumerTimeout: { timeoutMs }, version, product, blocked, management }: AdminParts,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const warnings: string[] = [];
@@ -136,7 +136,13 @@ async function warningsOf(
     );
   const reason = blocked();
   if (reason !== undefined) warnings.push(`RabbitMQ takes no messages for now (${reason}): free memory or disk.`);
-  for (const node of (await management?.nodes(signal)) ?? []) {
+  if (management === undefined) return warnings;
+  if (!(await management.hasExchange(names.exchange, signal)))
+    warnings.push(
+      `The management plugin knows no exchange ${names.exchange} where it is asked: check managementUrl and vhost. Until then groups are not listed.`,
+    );
+  warnings.push(...policyWarnings(names, await management.queues(signal), await management.policies(signal)));
+  for (const node of await management.nodes(signal)) {
     const name = String(node.name);
     if (node.running === false) warnings.push(`The node ${name} is down: start it, so that quorum queues have all their replicas.`);
     if (node.mem_alarm === true) warnings.push(`The node ${name} has used up its memory: publishers are blocked until it is freed.`);

@@ -4,7 +4,7 @@ import { versionMin, versionNumber } from "./capabilities.ts";
 import { adoptConnection, type Connection, openConnection } from "./connection.ts";
 import { ConsumerTimeout } from "./consumer-timeout.ts";
 import { abortedError } from "./errors.ts";
-import { type AmqpOptions, type Settings, settingsOf } from "./options.ts";
+import { type AmqpConnection, type AmqpOptions, type Connections, type Settings, settingsOf } from "./options.ts";
 import { AmqpSession } from "./session.ts";
 
 /**
@@ -39,16 +39,25 @@ async function connect(settings: Settings, consumerTimeout: ConsumerTimeout, hos
 }
 
 async function openBoth(settings: Settings, host: Host, signal: AbortSignal): Promise<readonly [Connection, Connection]> {
-  const { connection } = settings;
-  if (connection !== undefined) {
-    const model = typeof connection === "function" ? await unlessAborted(signal, () => abortedError("Connecting to RabbitMQ"), connection()) : connection;
-    const adopted = adoptConnection(model);
-    return [adopted, adopted];
-  }
-  const { clientName, namespace, clock } = host;
-  const both = await Promise.allSettled(["publish", "consume"].map((role) => openConnection(settings, `${clientName} (${namespace}, ${role})`, clock, signal)));
-  const [publishing, consuming] = both;
+  const { connections } = settings;
+  if (connections !== undefined) return adoptBoth(connections, signal);
+  const { clientName, namespace } = host;
+  return both(["publish", "consume"].map((role) => openConnection(settings, `${clientName} (${namespace}, ${role})`, host, signal)));
+}
+
+async function adoptBoth(connections: Connections, signal: AbortSignal): Promise<readonly [Connection, Connection]> {
+  const adopt = async (handed: AmqpConnection): Promise<Connection> =>
+    adoptConnection(typeof handed === "function" ? await unlessAborted(signal, () => abortedError("Connecting to RabbitMQ"), handed()) : handed);
+  if ("publish" in connections) return both([adopt(connections.publish), adopt(connections.consume)]);
+  const adopted = await adopt(connections.both);
+  return [adopted, adopted];
+}
+
+/** Both or none. */
+async function both(opening: readonly Promise<Connection>[]): Promise<readonly [Connection, Connection]> {
+  const ends = await Promise.allSettled(opening);
+  const [publishing, consuming] = ends;
   if (publishing?.status === "fulfilled" && consuming?.status === "fulfilled") return [publishing.value, consuming.value];
-  for (const one of both) if (one.status === "fulfilled") one.value.destroy();
-  throw both.find((one) => one.status === "rejected")?.reason;
+  for (const end of ends) if (end.status === "fulfilled") end.value.destroy();
+  throw ends.find((end) => end.status === "rejected")?.reason;
 }

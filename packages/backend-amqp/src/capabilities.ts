@@ -3,9 +3,6 @@ import type { Capabilities } from "@halyard/core/spi";
 import { lateness } from "./delay-classes.ts";
 import type { Settings } from "./options.ts";
 
-/** Below RabbitMQ's own limit of a message on every version (16 MiB since 4.0, 128 MiB before), headers included. */
-const bodyBytesMax = 15 * 1024 * 1024;
-
 /** TTL on quorum queues and at-least-once dead-lettering came with 3.10. */
 export const versionMin = "3.10";
 
@@ -15,7 +12,7 @@ export function versionNumber(version: string): number {
   return Number(major) * 1_000 + Number(minor);
 }
 
-export function capabilitiesOf({ queue }: Settings, version: string, handlerMsMax: number | undefined): Capabilities {
+export function capabilitiesOf({ queue, bodyBytesMax }: Settings, version: string, handlerMsMax: number | undefined): Capabilities {
   const isQuorum = queue.type === "quorum";
   // Quorum queues know strict priorities since 4.3; two buckets before, and none before 4.0.
   const hasLevels = !isQuorum || versionNumber(version) >= versionNumber("4.3");

@@ -5,10 +5,11 @@
  *
  * amqplib's own recovery stays off: a dead connection ends the session, and core opens the next one.
  */
-import { type Clock, endsWithin, HalyardError, unlessAborted } from "@halyard/core/spi";
+import { type Clock, endsWithin, HalyardError, type Host, isHalyardError, unlessAborted } from "@halyard/core/spi";
 import { type ChannelModel, connect, credentials } from "amqplib";
 import { abortedError, connectError } from "./errors.ts";
-import type { AmqpTls, Place, Settings } from "./options.ts";
+import type { AmqpTls, Settings } from "./options.ts";
+import type { Place } from "./place.ts";
 
 /** How long a polite goodbye may take. */
 const closeMsMax = 2_000;
@@ -27,16 +28,43 @@ export interface Connection {
   destroy(): void;
 }
 
-/** `role` is in the name of the connection, which the broker's tools show. Rejects with the codes that `Backend.connect` promises. */
-export async function openConnection(settings: Settings, name: string, clock: Clock, signal: AbortSignal): Promise<Connection> {
-  const { place } = settings;
-  const where = `${place.host}:${place.port}`;
+/**
+ * Tries the nodes in turn, beginning with any, so that buses spread over a cluster and one that does not answer is not asked first every time. `name` is
+ * shown by the broker's tools. Rejects with the codes that `Backend.connect` promises.
+ */
+export async function openConnection(
+  settings: Settings,
+  name: string,
+  { clock, random }: Pick<Host, "clock" | "random">,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { nodes } = settings.place;
+  const first = Math.floor(random() * nodes.length);
+  let failure: unknown;
+  for (const index of nodes.keys()) {
+    const node = nodes[(first + index) % nodes.length];
+    if (node === undefined) break; // an index of this list
+    try {
+      return await openNode(settings, node, name, clock, signal);
+    } catch (thrown) {
+      failure = thrown;
+      // What one node refuses the others refuse as well.
+      if (signal.aborted || isHalyardError(thrown, "AUTH_FAILED") || isHalyardError(thrown, "NOT_AUTHORIZED")) break;
+    }
+  }
+  throw failure;
+}
+
+type Node = Place["nodes"][number];
+
+async function openNode(settings: Settings, node: Node, name: string, clock: Clock, signal: AbortSignal): Promise<Connection> {
+  const where = `${node.host}:${node.port}`;
   if (signal.aborted) throw abortedError(`Connecting to RabbitMQ at ${where}`);
   const cutter = new AbortController();
   const onAbort = (): void => cutter.abort(abortedError(`Connecting to RabbitMQ at ${where}`));
   signal.addEventListener("abort", onAbort);
   try {
-    const opening = open(settings, name, cutter.signal);
+    const opening = open(settings, node, name, cutter.signal);
     // One that comes after the abort belongs to nobody.
     opening.then(
       (model) => {
@@ -48,36 +76,43 @@ export async function openConnection(settings: Settings, name: string, clock: Cl
     return new OwnConnection(model, clock, cutter);
   } catch (thrown) {
     cutter.abort();
-    throw thrown instanceof HalyardError ? thrown : connectError(thrown, where, place.vhost);
+    throw thrown instanceof HalyardError ? thrown : connectError(thrown, where, settings.place);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-function open({ place, connectionTimeoutMs, heartbeatSeconds }: Settings, name: string, signal: AbortSignal): Promise<ChannelModel> {
-  const { host, port, vhost, user, password, tls } = place;
+function open(
+  { place, connectTimeoutMs, heartbeatSeconds, frameMax, channelMax }: Settings,
+  node: Node,
+  name: string,
+  signal: AbortSignal,
+): Promise<ChannelModel> {
+  const { vhost, user, password, authMechanism, tls } = place;
   return connect(
     {
       protocol: tls === undefined ? "amqp" : "amqps",
-      hostname: host,
-      port,
+      hostname: node.host,
+      port: node.port,
       vhost: encodeURIComponent(vhost),
       heartbeat: heartbeatSeconds,
-      username: user,
-      password,
+      ...(frameMax === undefined ? {} : { frameMax }),
+      ...(channelMax === undefined ? {} : { channelMax }),
     },
     {
+      ...tlsOptions(tls),
       noDelay: true,
-      timeout: connectionTimeoutMs,
+      timeout: connectTimeoutMs,
       clientProperties: { connection_name: name, product: "Halyard" },
-      ...(tls === undefined ? {} : tlsOptions(tls, place)),
+      credentials: authMechanism === "external" ? credentials.external() : credentials.plain(user, password),
       ...{ signal }, // of node:net's Socket; amqplib hands all options on
     },
   );
 }
 
-function tlsOptions(tls: AmqpTls, { user, password }: Place): Record<string, unknown> {
-  return { ...tls, rejectUnauthorized: true, credentials: credentials.plain(user, password) };
+/** As `node:tls` takes them; amqplib's types know fewer. */
+function tlsOptions(tls: AmqpTls | undefined): Record<string, unknown> {
+  return tls === undefined ? {} : { ...tls, rejectUnauthorized: true };
 }
 
 function quietly(model: ChannelModel): void {

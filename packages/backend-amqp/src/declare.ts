@@ -5,6 +5,7 @@ import type { ChannelPool, GuardedChannel } from "./channel.ts";
 import { isReply, replies } from "./errors.ts";
 import type { NamespaceNames } from "./names.ts";
 import type { Settings } from "./options.ts";
+import type { QueueArguments } from "./queue-arguments.ts";
 import * as topology from "./topology.ts";
 
 export interface DeclareParts {
@@ -29,11 +30,11 @@ export class Declare {
       await channel.call(`Declaring the exchange ${exchange}`, (raw) => raw.assertExchange(exchange, "topic", { durable: true }));
       await channel.call(`Declaring the exchange ${wait}`, (raw) => raw.assertExchange(wait, "topic", { durable: true }));
       await channel.call(`Declaring the exchange ${gone}`, (raw) => raw.assertExchange(gone, "fanout", { durable: true }));
-      await this.#queue(channel, gone, topology.goneArguments);
+      await this.#queue(channel, gone, topology.goneArguments(settings.queue));
       await this.#bind(channel, gone, gone, "");
       await channel.call(`Declaring the exchange ${due}`, (raw) => raw.assertExchange(due, "topic", { durable: true, alternateExchange: gone }));
       if (settings.history === undefined) return;
-      await this.#queue(channel, history, topology.historyArguments(settings.history));
+      await this.#queue(channel, history, topology.historyArguments(settings.queue, settings.history));
       await this.#bind(channel, history, exchange, "#");
     });
   }
@@ -60,23 +61,25 @@ export class Declare {
 
   /** Dead letters of a group, which need no group. */
   dead(group: string): Promise<void> {
-    const queue = this.#parts.names.dead(group);
-    return this.#once(queue, (channel) => this.#queue(channel, queue, topology.deadArguments));
+    const { names, settings } = this.#parts;
+    const queue = names.dead(group);
+    return this.#once(queue, (channel) => this.#queue(channel, queue, topology.deadArguments(settings.queue)));
   }
 
   /** The queue of one class of delays. */
   wait(classMs: number): Promise<void> {
-    const { names } = this.#parts;
+    const { names, settings } = this.#parts;
     const queue = names.waitQueue(classMs);
     return this.#once(queue, async (channel) => {
-      await this.#queue(channel, queue, topology.waitArguments(classMs, names.due));
+      await this.#queue(channel, queue, topology.waitArguments(settings.queue, classMs, names.due));
       await this.#bind(channel, queue, names.wait, topology.waitBinding(classMs));
     });
   }
 
   exclusive(group: string): Promise<void> {
-    const queue = this.#parts.names.exclusive(group);
-    return this.#once(queue, (channel) => this.#queue(channel, queue, topology.exclusiveArguments));
+    const { names, settings } = this.#parts;
+    const queue = names.exclusive(group);
+    return this.#once(queue, (channel) => this.#queue(channel, queue, topology.exclusiveArguments(settings.queue)));
   }
 
   /** What was declared may be gone: the next use declares again. */
@@ -111,7 +114,7 @@ export class Declare {
     return (await this.look(this.#parts.names.removed(group))) !== undefined;
   }
 
-  async #queue(channel: GuardedChannel, queue: string, args: topology.QueueArguments): Promise<void> {
+  async #queue(channel: GuardedChannel, queue: string, args: QueueArguments): Promise<void> {
     await channel.call(`Declaring the queue ${queue}`, (raw) => raw.assertQueue(queue, { durable: true, arguments: args }));
   }
 

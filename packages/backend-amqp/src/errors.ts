@@ -1,5 +1,6 @@
 /** Errors of amqplib and of the broker, translated once. The native error stays as `cause`; it never holds a password. */
 import { HalyardError } from "@halyard/core/spi";
+import type { Place } from "./place.ts";
 
 /** Reply codes of AMQP 0-9-1 that we tell apart. */
 export const replies = { accessRefused: 403, notFound: 404, resourceLocked: 405, preconditionFailed: 406, notAllowed: 530 } as const;
@@ -16,13 +17,17 @@ export const isReply = (error: unknown, code: number): boolean => replyOf(error)
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH|CRL_)/;
 
 /** Why a connection could not be opened. `where` is host and port, without credentials. */
-export function connectError(thrown: unknown, where: string, vhost: string): HalyardError {
+export function connectError(thrown: unknown, where: string, { vhost, authMechanism }: Pick<Place, "vhost" | "authMechanism">): HalyardError {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const { message } = error;
   const errno = "code" in error && typeof error.code === "string" ? error.code : undefined;
   const options = { cause: error, ...(errno === undefined ? {} : { details: { errno } }) };
   if (/ACCESS[-_]REFUSED/.test(message))
-    return new HalyardError("AUTH_FAILED", `RabbitMQ at ${where} refused the credentials: check user and password.`, options);
+    return new HalyardError(
+      "AUTH_FAILED",
+      `RabbitMQ at ${where} refused ${authMechanism === "external" ? "our certificate: is there a user of its name, and auth_mechanisms with EXTERNAL?" : "the credentials: check user and password."}`,
+      options,
+    );
   // The broker answers the same to a vhost that is missing and to one that is not for us, and amqplib shows neither.
   if (message.includes("Expected ConnectionOpenOk"))
     return new HalyardError(

@@ -3,7 +3,7 @@
  * Its numbers are gathered every 5 s from what queues tell every 5 s. Measured on 3.10: a new consumer shows after up to 5 s, one that is cancelled is
  * gone at once, messages count up to 10 s late and not at all before.
  */
-import { HalyardError, type Host } from "@halyard/core/spi";
+import { HalyardError } from "@halyard/core/spi";
 import type { Settings } from "./options.ts";
 
 export interface QueueFacts {
@@ -19,16 +19,31 @@ export interface ConsumerFacts {
   readonly isActive: boolean;
 }
 
+/** What an administrator wants of all queues whose names match. Of each kind the one with the highest priority holds. */
+export interface Policy {
+  readonly name: string;
+  readonly kind: "policy" | "operator policy";
+  /** Regular expression. */
+  readonly pattern: string;
+  readonly priority: number;
+  /** `all`, `queues`, `quorum_queues`, `classic_queues`, `streams` or `exchanges`. */
+  readonly appliesTo: string;
+  readonly definition: Readonly<Record<string, unknown>>;
+}
+
 export interface Management {
+  /** False: this is another vhost, or another broker, than the one that we are connected to. */
+  hasExchange(name: string, signal: AbortSignal): Promise<boolean>;
   /** Names of all queues of the vhost. */
   queues(signal: AbortSignal): Promise<readonly string[]>;
+  policies(signal: AbortSignal): Promise<readonly Policy[]>;
   queue(name: string, signal: AbortSignal): Promise<QueueFacts | undefined>;
   /** Keys that bind the exchange to the queue. */
   bindings(exchange: string, queue: string, signal: AbortSignal): Promise<readonly string[]>;
   nodes(signal: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 
-export function managementOf({ managementUrl, place }: Settings, _host: Host): Management | undefined {
+export function managementOf({ managementUrl, place }: Settings): Management | undefined {
   if (managementUrl === undefined) return undefined;
   const url = new URL(managementUrl);
   const user = url.username === "" ? place.user : decodeURIComponent(url.username);
@@ -54,10 +69,19 @@ export function managementOf({ managementUrl, place }: Settings, _host: Host): M
     throw new HalyardError(code, `The management plugin at ${url.origin} answered ${response.status}: the user needs the tag "monitoring" or "management".`);
   }
 
+  let isOurs = false;
   return {
+    async hasExchange(name, signal) {
+      isOurs ||= (await get(`exchanges/${vhost}/${encodeURIComponent(name)}`, signal)) !== undefined;
+      return isOurs;
+    },
     async queues(signal) {
       const found = await get(`queues/${vhost}?disable_stats=true&columns=name`, signal);
       return list(found).map(({ name }) => String(name));
+    },
+    async policies(signal) {
+      const [policies, operators] = await Promise.all([get(`policies/${vhost}`, signal), get(`operator-policies/${vhost}`, signal)]);
+      return [...list(policies).map((one) => policyOf(one, "policy")), ...list(operators).map((one) => policyOf(one, "operator policy"))];
     },
     async queue(name, signal) {
       const found = await get(`queues/${vhost}/${encodeURIComponent(name)}`, signal);
@@ -77,6 +101,17 @@ function factsOf({ messages_unacknowledged, consumer_details }: Readonly<Record<
     isActive: active !== false,
   }));
   return { unacked: numberOf(messages_unacknowledged), consumers };
+}
+
+function policyOf({ name, pattern, priority, definition, "apply-to": appliesTo }: Readonly<Record<string, unknown>>, kind: Policy["kind"]): Policy {
+  return {
+    name: String(name),
+    kind,
+    pattern: String(pattern),
+    priority: numberOf(priority) ?? 0,
+    appliesTo: String(appliesTo),
+    definition: record(definition),
+  };
 }
 
 const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);

@@ -114,7 +114,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
       consumerTimeout,
       declare: this.#declare,
       channels: this.#channels,
-      management: managementOf(settings, host),
+      management: managementOf(settings),
       outgoing: this.#outgoing,
       lost: () => this.#lost,
       blocked: () => this.#blocked,

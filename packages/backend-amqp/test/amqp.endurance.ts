@@ -3,7 +3,7 @@ import { describeEndurance } from "@halyard/testkit";
 import { startRabbitmq, startRabbitmqCluster } from "@halyard/testkit/brokers";
 import { type AmqpOptions, amqp } from "../src/index.ts";
 
-const impatient: AmqpOptions = { heartbeatMs: 1_000, connectionTimeoutMs: 5_000, requestTimeoutMs: 5_000 };
+const impatient: AmqpOptions = { heartbeatMs: 1_000, connectTimeoutMs: 5_000, requestTimeoutMs: 5_000 };
 
 describeEndurance("amqp", {
   start: () => startRabbitmq({ isOwned: true }),

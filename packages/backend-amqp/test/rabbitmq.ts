@@ -23,7 +23,7 @@ export interface ServedOptions {
 }
 
 /** Dead peers are noticed within the cases' deadlines. */
-const impatient: Partial<AmqpOptions> = { heartbeatMs: 1_000, connectionTimeoutMs: 5_000, requestTimeoutMs: 5_000 };
+const impatient: Partial<AmqpOptions> = { heartbeatMs: 1_000, connectTimeoutMs: 5_000, requestTimeoutMs: 5_000 };
 
 export function onRabbitmq({ isProxied = false, isManaged = false, amqp: more = {} }: ServedOptions = {}): BackendSuiteOptions {
   let broker: RabbitmqBroker | undefined;
