@@ -32,8 +32,8 @@ export interface Brought {
   readonly asked: number;
 }
 
-/** Null: the time was up. Values are null where the entry was deleted meanwhile. */
-type Reply = readonly (readonly [stream: Buffer, entries: readonly (readonly [id: Buffer, values: readonly Buffer[] | null])[]])[] | null;
+/** Null: the time was up. With `>` there are only entries that exist. */
+type Reply = readonly (readonly [stream: Buffer, entries: readonly (readonly [id: Buffer, values: readonly Buffer[]])[]])[] | null;
 
 export class BlockedReads {
   readonly #parts: BlockedReadsParts;
@@ -127,8 +127,7 @@ export class BlockedReads {
 function broughtBy(reply: Reply, queues: readonly GroupQueue[], asked: number): readonly Brought[] {
   const byStream = new Map(reply?.map(([stream, entries]) => [stream.toString(), entries]));
   return queues.map((queue) => {
-    const entries: Entry[] = [];
-    for (const [id, values] of byStream.get(queue.stream) ?? []) if (values !== null) entries.push({ id: id.toString("latin1"), deliveries: 1, values });
+    const entries = (byStream.get(queue.stream) ?? []).map(([id, values]): Entry => ({ id: id.toString("latin1"), deliveries: 1, values }));
     return { queue, entries, asked };
   });
 }

@@ -2,7 +2,7 @@
  * What a session with group members does from time to time: it says that they are there, and brings back retries that are due. Every session does it
  * for the whole namespace, so that it is done as long as one of them lives.
  */
-import type { Clock } from "@halyard/core/spi";
+import type { Clock, Host } from "@halyard/core/spi";
 import type { Commands } from "./commands.ts";
 import type { GroupReader } from "./group-reader.ts";
 import type { Settings } from "./options.ts";
@@ -19,6 +19,7 @@ const courtesyMs = 50;
 
 export class Caretaker {
   readonly #clock: Clock;
+  readonly #report: Host["report"];
   readonly #commands: Commands;
   readonly #scripts: Scripts;
   readonly #settings: Settings;
@@ -32,8 +33,9 @@ export class Caretaker {
   #isMoving = false;
   #isOver = false;
 
-  constructor(parts: { clock: Clock; commands: Commands; scripts: Scripts; settings: Settings; reader: GroupReader; consumer: string }) {
-    this.#clock = parts.clock;
+  constructor(parts: { host: Host; commands: Commands; scripts: Scripts; settings: Settings; reader: GroupReader; consumer: string }) {
+    this.#clock = parts.host.clock;
+    this.#report = parts.host.report;
     this.#commands = parts.commands;
     this.#scripts = parts.scripts;
     this.#settings = parts.settings;
@@ -73,6 +75,10 @@ export class Caretaker {
     await this.#commands.run(this.#scripts.heartbeat, [this.#consumer, heldMs, dedupMs, history?.maxAgeMs ?? 0, ...counts]);
   }
 
+  #delayedOf(group: string): string {
+    return this.#commands.root + this.#settings.names.delayed + group;
+  }
+
   #tick(): void {
     if (this.#isOver) return;
     this.#cancelTick = this.#clock.after(Math.min(tickMsMax, this.#beatMs), () => this.#tick());
@@ -87,8 +93,9 @@ export class Caretaker {
     this.#isMoving = true;
     try {
       for (let moved = moveMax; moved >= moveMax && !this.#isOver; ) {
-        const [count, nextMs] = (await this.#commands.run(this.#scripts.moveDue, [moveMax])) as [number, number];
+        const [count, nextMs, ...vanished] = (await this.#commands.run(this.#scripts.moveDue, [moveMax])) as [number, number, ...string[]];
         moved = count;
+        for (const group of vanished) this.#report({ type: "recreated", what: `sorted set ${this.#delayedOf(group)}`, lost: "unknown" });
         if (nextMs >= 0 && nextMs < tickMsMax) this.expect(nextMs + (nextMs === 0 ? 1 : courtesyMs));
       }
     } finally {

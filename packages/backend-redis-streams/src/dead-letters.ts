@@ -2,6 +2,7 @@
 import { type DeadLetters, HalyardError, type Verdict, type WireMessage } from "@halyard/core/spi";
 import type { Control, RangeEntry } from "./control.ts";
 import { Packer } from "./packer.ts";
+import { inParts } from "./parts.ts";
 import { packMessage, readMessage } from "./wire.ts";
 
 /** A walk whose process died holds up the next one for so long. */
@@ -34,6 +35,12 @@ export function deadLettersOf(control: Control): DeadLetters {
       }
     },
   };
+}
+
+interface Judged {
+  readonly id: string;
+  /** Undefined: removed. */
+  readonly redrive: WireMessage | undefined;
 }
 
 class Walk {
@@ -78,22 +85,24 @@ class Walk {
   }
 
   async #judge(ids: readonly string[], verdicts: readonly Verdict[]): Promise<void> {
+    const judged = ids.flatMap((id, index): readonly Judged[] => {
+      const verdict = verdicts[index] ?? "keep";
+      return verdict === "keep" ? [] : [{ id, redrive: verdict === "remove" ? undefined : verdict.redrive }];
+    });
+    for (const part of inParts(judged, ({ redrive }) => redrive?.body.byteLength ?? 0)) await this.#judgePart(part);
+  }
+
+  async #judgePart(part: readonly Judged[]): Promise<void> {
     const { commands, scripts } = this.#control;
     const packer = new Packer();
-    const start = packer.beginArray();
-    let count = 0;
-    for (const [index, id] of ids.entries()) {
-      const verdict = verdicts[index] ?? "keep";
-      if (verdict === "keep") continue;
+    packer.array(part.length * 3);
+    for (const { id, redrive } of part) {
       packer.text(id);
-      packer.text(verdict === "remove" ? "remove" : "redrive");
+      packer.text(redrive === undefined ? "remove" : "redrive");
       const nested = packer.beginNested();
-      if (verdict !== "remove") packMessage(packer, verdict.redrive);
+      if (redrive !== undefined) packMessage(packer, redrive);
       packer.endNested(nested);
-      count += 3;
     }
-    packer.endArray(start, count);
-    if (count === 0) return;
     const result = await commands.run(scripts.judge, [this.#group, this.#token, lockMs, packer.take()]);
     if (result === 0) throw busy(this.#group);
     if (result === 5)

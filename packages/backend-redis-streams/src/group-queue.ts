@@ -23,6 +23,8 @@ export class GroupQueue {
   nextRecoveryMs = 0;
   /** The last read brought all that it asked for: there is probably more. */
   isHot = false;
+  /** Why the server refuses settlements now, where it does: told once. */
+  refusedWith: string | undefined;
   isExclusive = false;
   /** Exclusive groups: whether this session holds the lock. */
   isOwner = false;

@@ -7,14 +7,16 @@
  *
  * A read that waits is interrupted when another group gets room or something was given back.
  */
-import { type Clock, type Deferred, deferred, HalyardError, type SettleStatus } from "@halyard/core/spi";
+import { type Clock, type Deferred, deferred, HalyardError, type Host, type SettleStatus } from "@halyard/core/spi";
 import type { BlockedReads, Brought } from "./blocked-reads.ts";
 import type { Commands } from "./commands.ts";
 import { fromRedis, isNoGroup } from "./errors.ts";
 import { type Entry, GroupQueue } from "./group-queue.ts";
 import type { GroupPort, GroupSubscription } from "./group-subscription.ts";
+import { goneEvent, leaveGroups } from "./leaving.ts";
 import type { Settings } from "./options.ts";
 import { Packer } from "./packer.ts";
+import { inParts } from "./parts.ts";
 import type { Scripts } from "./scripts/index.ts";
 
 /** Looks for what dead members left, within one lease. */
@@ -31,6 +33,7 @@ export interface ReaderParts {
   readonly scripts: Scripts;
   readonly settings: Settings;
   readonly clock: Clock;
+  readonly report: Host["report"];
   readonly onEnd: (error: HalyardError) => void;
   readonly onDelay: (delayMs: number) => void;
   readonly onMembers: () => void;
@@ -91,11 +94,11 @@ export class GroupReader implements GroupPort {
   async surrender(): Promise<void> {
     this.#isOver = true;
     this.#wake();
-    const { commands, scripts, consumer } = this.#parts;
+    const { consumer } = this.#parts;
     const names = [...this.queues.keys()];
     await Promise.all([...this.queues.values()].flatMap(({ members }) => [...members].map((member) => member.surrender())));
     await this.#running; // what a read still brings is given back by then
-    if (names.length > 0) while ((await commands.run(scripts.leave, [consumer, "own", ...names])) !== 0);
+    if (names.length > 0) await leaveGroups(this.#parts, consumer, "own", names);
   }
 
   // ── For members ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,31 +115,42 @@ export class GroupReader implements GroupPort {
 
   async ack(queue: GroupQueue, ids: readonly string[]): Promise<boolean> {
     const { commands, scripts } = this.#parts;
-    return (await commands.run(scripts.ack, [queue.name, queue.epoch, ...ids])) === 1;
+    const isDone = (await commands.run(scripts.ack, [queue.name, queue.epoch, ...ids])) === 1;
+    queue.refusedWith = undefined;
+    return isDone;
   }
 
   async settle(queue: GroupQueue, list: Buffer): Promise<readonly (SettleStatus | HalyardError)[]> {
     const { commands, scripts, consumer } = this.#parts;
     const reply = (await commands.run(scripts.settle, [queue.name, consumer, list])) as unknown[];
-    const epoch = reply.pop();
+    const [epoch, gone] = [reply.pop(), reply.pop()];
+    queue.refusedWith = undefined;
     if (typeof epoch === "string") queue.epoch = epoch;
+    this.#reportGone(queue, Number(gone));
     return reply.map((status) => (status === 0 ? "done" : status === 1 ? "stale" : fromRedis(new Error(String(status)))));
   }
 
-  async extend(queue: GroupQueue, ids: readonly string[]): Promise<ReadonlySet<string>> {
-    if (ids.length === 0) return new Set();
+  async extend(queue: GroupQueue, ids: readonly string[]): Promise<readonly string[]> {
     const { commands, scripts, consumer } = this.#parts;
-    return new Set((await commands.run(scripts.extend, [queue.name, consumer, ...ids])) as string[]);
+    const [gone, ...lost] = (await commands.run(scripts.extend, [queue.name, consumer, ...ids])) as [number, ...string[]];
+    this.#reportGone(queue, gone);
+    return lost;
+  }
+
+  onRefusal(queue: GroupQueue, { code, message }: HalyardError): void {
+    if (queue.refusedWith === code) return;
+    queue.refusedWith = code;
+    this.#parts.report({ type: "warning", text: `Deliveries of group ${queue.name} cannot be settled now (${message}); it is tried again.` });
   }
 
   async leave(member: GroupSubscription): Promise<void> {
     const { queue } = member;
     queue.members.delete(member);
-    const { commands, scripts, consumer } = this.#parts;
+    const { consumer } = this.#parts;
     if (queue.members.size === 0 && this.queues.get(queue.name) === queue) {
       this.queues.delete(queue.name);
       await this.#reads.release(queue); // or what it brings would come under a name that is gone
-      while ((await commands.run(scripts.leave, [consumer, "own", queue.name])) !== 0);
+      await leaveGroups(this.#parts, consumer, "own", [queue.name]);
     } else if (queue.isExclusive) {
       this.ring(queue.name); // the next member's turn
     }
@@ -199,10 +213,16 @@ export class GroupReader implements GroupPort {
   }
 
   async #park(queue: GroupQueue, entries: readonly Entry[]): Promise<void> {
-    const packer = new Packer();
-    packer.array(entries.length * 4);
-    for (const { id } of entries) for (const text of [id, "untouched", "", "0"]) packer.text(text);
-    await this.settle(queue, packer.take());
+    for (const part of inParts(entries)) {
+      const packer = new Packer();
+      packer.array(part.length * 4);
+      for (const { id } of part) for (const text of [id, "untouched", "", "0"]) packer.text(text);
+      await this.settle(queue, packer.take());
+    }
+  }
+
+  #reportGone({ stream }: GroupQueue, count: number): void {
+    if (count > 0) this.#parts.report(goneEvent(stream, count));
   }
 
   // ── What was pending before ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,8 +235,10 @@ export class GroupReader implements GroupPort {
     const lease = isRecovery ? this.leaseMs : -1;
     const { former } = queue;
     const asked = Math.min(takeMax, queue.free);
-    const [epoch, ...rest] = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease, former])) as [Buffer | null, ...unknown[]];
+    const reply = (await commands.runBytes(scripts.take, [queue.name, consumer, asked, lease, former])) as [Buffer | null, number, ...unknown[]];
+    const [epoch, gone, ...rest] = reply;
     if (epoch === null || epoch === undefined) return this.#reviveAll([queue]);
+    this.#reportGone(queue, gone);
     if (epoch.toString() !== queue.epoch) {
       const isSame = epoch.toString().split(":")[0] === queue.epoch.split(":")[0];
       if (!isSame) await this.#revive(queue);
@@ -228,7 +250,7 @@ export class GroupReader implements GroupPort {
       queue.forget(id);
       entries.push({ id, deliveries: Number(rest[index + 1]), values: rest[index + 2] as Buffer[] });
     }
-    if (entries.length >= asked) queue.wantsTake = true;
+    if (entries.length + gone >= asked) queue.wantsTake = true;
     else if (queue.former === former) queue.former = "";
     if (entries.length > 0) await this.#deliver(queue, entries, queue.epoch);
   }

@@ -4,12 +4,16 @@ import {
   type Delivery,
   DeliveryBuffer,
   type HalyardError,
+  isHalyardError,
+  type Outcome,
   type Settlement,
   type SettleStatus,
   type WireMessage,
 } from "@halyard/core/spi";
+import { endsSession } from "./errors.ts";
 import type { Entry, GroupQueue } from "./group-queue.ts";
 import { Packer } from "./packer.ts";
+import { inParts } from "./parts.ts";
 import { packMessage } from "./wire.ts";
 
 /** One hand-over: the receipt. */
@@ -28,10 +32,12 @@ export interface GroupPort {
   ack(queue: GroupQueue, ids: readonly string[]): Promise<boolean>;
   /** One status each. */
   settle(queue: GroupQueue, list: Buffer): Promise<readonly (SettleStatus | HalyardError)[]>;
-  /** Returns the ids that are lost. */
-  extend(queue: GroupQueue, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Returns the ids that are no longer ours. */
+  extend(queue: GroupQueue, ids: readonly string[]): Promise<readonly string[]>;
   /** There is room again, or no longer. */
   onCredit(queue: GroupQueue): void;
+  /** The server refuses a settlement for now, the session lives: core tries again. */
+  onRefusal(queue: GroupQueue, error: HalyardError): void;
   /** A retry waits for so long. */
   onDelay(delayMs: number): void;
   leave(member: GroupSubscription): Promise<void>;
@@ -39,6 +45,16 @@ export interface GroupPort {
 
 /** What `settle` in `scripts/settle.ts` is told about one entry. */
 type Kind = "ack" | "release" | "untouched" | "inbox" | "dead";
+
+/** A settlement of something that we hold. */
+interface Claim {
+  /** Its place in what core gave us. */
+  readonly index: number;
+  readonly held: Held;
+  readonly outcome: Outcome;
+}
+
+const bytesOf = ({ outcome }: Claim): number => (outcome.type === "move" ? outcome.message.body.byteLength : 0);
 
 export class GroupSubscription implements BackendSubscription {
   readonly queue: GroupQueue;
@@ -77,9 +93,18 @@ export class GroupSubscription implements BackendSubscription {
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
     if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
-    const acked = this.#onlyAcks(settlements);
-    if (acked !== undefined && (await this.#ack(acked))) return undefined;
-    return this.#settleEach(settlements);
+    const statuses = settlements.map((): SettleStatus => "stale");
+    const claims = this.#claim(settlements);
+    try {
+      for (const part of inParts(claims, bytesOf)) {
+        const results = await this.#settlePart(part);
+        for (let at = 0; at < part.length; at++) statuses[(part[at] as Claim).index] = results?.[at] ?? "done"; // at < length
+      }
+    } finally {
+      for (const { held } of claims) held.isSettling = false;
+      this.#port.onCredit(this.queue);
+    }
+    return statuses.every((status) => status === "done") ? undefined : statuses;
   }
 
   close(): Promise<void> {
@@ -108,44 +133,46 @@ export class GroupSubscription implements BackendSubscription {
     this.#arrived.fail(error);
   }
 
-  /** Where all are acks of what we certainly own. */
-  #onlyAcks(settlements: readonly Settlement[]): Held[] | undefined {
-    const list: Held[] = [];
-    for (const { receipt, outcome } of settlements) {
-      const held = receipt as Held; // looked up before it is used
-      if (outcome.type !== "ack" || !this.#held.has(held) || held.isSettling || held.epoch !== this.queue.epoch) break;
-      held.isSettling = true;
-      list.push(held);
-    }
-    if (list.length === settlements.length && list.length > 0) return list;
-    for (const held of list) held.isSettling = false;
-    return undefined;
-  }
-
-  async #ack(list: readonly Held[]): Promise<boolean> {
-    const isDone = await this.#port.ack(
-      this.queue,
-      list.map(({ entryId }) => entryId),
-    );
-    for (const held of list) {
-      if (isDone) this.#held.delete(held);
-      else held.isSettling = false;
-    }
-    if (isDone) this.#port.onCredit(this.queue);
-    return isDone;
-  }
-
-  async #settleEach(settlements: readonly Settlement[]): Promise<readonly SettleStatus[]> {
-    const statuses: SettleStatus[] = settlements.map(() => "stale");
-    const asked: { readonly index: number; readonly held: Held }[] = [];
-    this.#packer.clear();
-    const start = this.#packer.beginArray();
-    let delayMsMin = Number.POSITIVE_INFINITY;
+  /** From now on nobody else settles or gives back what is in here. */
+  #claim(settlements: readonly Settlement[]): readonly Claim[] {
+    const claims: Claim[] = [];
     for (const [index, { receipt, outcome }] of settlements.entries()) {
       const held = receipt as Held; // looked up before it is used
       if (!this.#held.has(held) || held.isSettling) continue;
       held.isSettling = true;
-      asked.push({ index, held });
+      claims.push({ index, held, outcome });
+    }
+    return claims;
+  }
+
+  /** Undefined: all done. Rejects only where the session ended. */
+  async #settlePart(part: readonly Claim[]): Promise<readonly SettleStatus[] | undefined> {
+    try {
+      // Acks of what we certainly own are the way of nearly all.
+      const isPlain = part.every(({ held, outcome }) => outcome.type === "ack" && held.epoch === this.queue.epoch);
+      if (!isPlain || !(await this.#ack(part))) return await this.#settleEach(part);
+      return undefined;
+    } catch (error) {
+      if (!isHalyardError(error) || endsSession(error)) throw error;
+      this.#port.onRefusal(this.queue, error);
+      return part.map(() => "failed");
+    }
+  }
+
+  async #ack(part: readonly Claim[]): Promise<boolean> {
+    const isDone = await this.#port.ack(
+      this.queue,
+      part.map(({ held }) => held.entryId),
+    );
+    if (isDone) for (const { held } of part) this.#held.delete(held);
+    return isDone;
+  }
+
+  async #settleEach(part: readonly Claim[]): Promise<readonly SettleStatus[]> {
+    let delayMsMin = Number.POSITIVE_INFINITY;
+    this.#packer.clear();
+    this.#packer.array(part.length * 4);
+    for (const { held, outcome } of part) {
       if (outcome.type !== "move") {
         this.#pack(held.entryId, outcome.type);
         continue;
@@ -155,20 +182,14 @@ export class GroupSubscription implements BackendSubscription {
       if (isInbox && delayMs > 0) delayMsMin = Math.min(delayMsMin, delayMs);
       this.#pack(held.entryId, isInbox ? "inbox" : "dead", outcome.message, delayMs);
     }
-    this.#packer.endArray(start, asked.length * 4);
-    const list = this.#packer.take();
-    if (asked.length === 0) return statuses;
-    const results = await this.#port.settle(this.queue, list);
-    for (const [at, { index, held }] of asked.entries()) {
+    const results = await this.#port.settle(this.queue, this.#packer.take());
+    if (delayMsMin < Number.POSITIVE_INFINITY) this.#port.onDelay(delayMsMin);
+    return part.map(({ held }, at) => {
       const result = results[at] ?? "stale";
       const status = typeof result === "string" ? result : "failed";
-      statuses[index] = status;
-      held.isSettling = false;
       if (status !== "failed") this.#held.delete(held);
-    }
-    if (delayMsMin < Number.POSITIVE_INFINITY) this.#port.onDelay(delayMsMin);
-    this.#port.onCredit(this.queue);
-    return statuses;
+      return status;
+    });
   }
 
   #pack(entryId: string, kind: Kind, message?: WireMessage, delayMs = 0): void {
@@ -184,10 +205,11 @@ export class GroupSubscription implements BackendSubscription {
   async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {
     if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
     const known = receipts.filter((receipt) => this.#held.has(receipt as Held)) as readonly Held[]; // those that are in the set are
-    const lost = await this.#port.extend(
-      this.queue,
-      known.map(({ entryId }) => entryId),
-    );
+    const lost = new Set<string>();
+    for (const part of inParts(known)) {
+      const ids = part.map(({ entryId }) => entryId);
+      for (const id of await this.#port.extend(this.queue, ids)) lost.add(id);
+    }
     return receipts.filter((receipt) => !this.#held.has(receipt as Held) || lost.has((receipt as Held).entryId));
   }
 
@@ -203,16 +225,19 @@ export class GroupSubscription implements BackendSubscription {
 
   async #giveBack(list: readonly Held[], kind: "release" | "untouched"): Promise<void> {
     const open = list.filter((held) => this.#held.has(held) && !held.isSettling);
-    if (open.length === 0) return;
-    const start = this.#packer.beginArray();
-    for (const held of open) {
-      held.isSettling = true;
-      this.#pack(held.entryId, kind);
+    for (const held of open) held.isSettling = true;
+    try {
+      for (const part of inParts(open)) {
+        this.#packer.clear();
+        this.#packer.array(part.length * 4);
+        for (const held of part) this.#pack(held.entryId, kind);
+        await this.#port.settle(this.queue, this.#packer.take());
+        for (const held of part) this.#held.delete(held);
+      }
+    } finally {
+      for (const held of open) held.isSettling = false;
+      this.#port.onCredit(this.queue);
     }
-    this.#packer.endArray(start, open.length * 4);
-    await this.#port.settle(this.queue, this.#packer.take());
-    for (const held of open) this.#held.delete(held);
-    this.#port.onCredit(this.queue);
   }
 
   /** Gives back everything that is not being settled. */

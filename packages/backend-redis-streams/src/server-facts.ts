@@ -7,7 +7,6 @@ export interface ServerFacts {
   readonly hasAppendOnlyFile: boolean;
   /** Undefined where `CONFIG GET` is not allowed. */
   readonly appendfsync: string | undefined;
-  readonly maxmemory: number;
   readonly maxmemoryPolicy: string;
   /** Undefined where `CONFIG GET` is not allowed. */
   readonly minReplicasToWrite: number | undefined;
@@ -29,7 +28,6 @@ export async function askFacts(ask: Ask): Promise<ServerFacts> {
     replicas: Number(info.get("connected_slaves") ?? 0),
     hasAppendOnlyFile: info.get("aof_enabled") === "1",
     appendfsync: config.get("appendfsync"),
-    maxmemory: Number(info.get("maxmemory") ?? 0),
     maxmemoryPolicy: info.get("maxmemory_policy") ?? "unknown",
     minReplicasToWrite: minReplicas === undefined ? undefined : Number(minReplicas),
   };

@@ -30,6 +30,7 @@ import type { GroupQueue } from "./group-queue.ts";
 import { GroupReader } from "./group-reader.ts";
 import { GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
+import { leaveGroups } from "./leaving.ts";
 import { LiveHub } from "./live.ts";
 import type { Settings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
@@ -138,7 +139,8 @@ export class RedisSession implements Session {
 
   /** What was pending under the names of earlier sessions of this process goes back to its groups at once, without waiting for a lease. */
   async takeOver(consumer: string, groups: readonly string[]): Promise<void> {
-    while ((await this.commands.run(this.#parts.scripts.leave, [consumer, "forced", ...groups])) !== 0);
+    const { scripts, settings, host } = this.#parts;
+    await leaveGroups({ commands: this.commands, scripts, settings, report: host.report }, consumer, "forced", groups);
   }
 
   async #open(): Promise<Receiving> {
@@ -160,12 +162,13 @@ export class RedisSession implements Session {
       scripts,
       settings,
       clock: host.clock,
+      report: host.report,
       onEnd,
       onDelay: (delayMs) => caretaker.expect(delayMs),
       onMembers: () => void caretaker.beat().catch(() => undefined), // fails with the session only
       revive: (queue) => this.#revive(queue),
     });
-    const caretaker = new Caretaker({ clock: host.clock, commands, scripts, settings, reader, consumer: this.#consumer });
+    const caretaker = new Caretaker({ host, commands, scripts, settings, reader, consumer: this.#consumer });
     const live = new LiveHub(listening, host, root + settings.names.live);
     const bell = `${root}bell`;
     listening.on("messageBuffer", (channel: Buffer, name: Buffer) => {

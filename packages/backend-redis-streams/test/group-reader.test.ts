@@ -134,19 +134,6 @@ it("hands over again to the only member what it held past its lease", async () =
   expect(await ack(member, again)).toBeUndefined();
 });
 
-it("forgets entries that somebody trimmed while they were pending", async () => {
-  const { open, redis: beside, key } = redis.begin();
-  const { session } = await open({ leaseMs: 300 });
-  const member = await join(session, "g", "a.#");
-  await publish(session, [message("a.b", "one"), message("a.b", "two")]);
-  const taken = await take(member, 2);
-  await beside.xtrim(key("group:g"), "MAXLEN", 0);
-  await member.settle(taken.slice(0, 1).map(({ receipt }) => ({ receipt, outcome: { type: "release" } as const })));
-  await publish(session, [message("a.b", "three")]);
-  expect(idsOf(await take(member, 1))).toEqual(["three"]);
-  await until(async () => (await session.admin.group("g", never))?.inFlight === 1, "what was trimmed is no longer pending");
-});
-
 it("leaves no consumer behind, and none while something is pending under its name", async () => {
   const { open, redis: beside, key } = redis.begin();
   const first = (await open()).session;

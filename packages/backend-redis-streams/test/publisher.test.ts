@@ -79,7 +79,7 @@ it("refuses publishes while memory is full and says so, while consumers ack, ret
       move("inbox", delayed, 100),
       move("dead-letters", dead, 0),
     ]);
-    expect(statuses).toEqual(["done", "done", "done", "done"]);
+    expect(statuses).toBeUndefined();
     expect((await take(member, 2)).map(({ message: { id, attempt } }) => `${id} ${attempt}`)).toEqual(["m1 2", "m2 2"]);
     expect(await session.deadLetters.count("g", never)).toBe(1);
     const late = await join((await open()).session, "g", "a.#", 10);

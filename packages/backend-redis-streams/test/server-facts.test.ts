@@ -9,7 +9,6 @@ const fit: ServerFacts = {
   replicas: 1,
   hasAppendOnlyFile: true,
   appendfsync: "always",
-  maxmemory: 0,
   maxmemoryPolicy: "noeviction",
   minReplicasToWrite: 1,
 };

@@ -1,6 +1,6 @@
 /** Dead letters: one walk a group at a time, and verdicts that are carried out at once. */
 import type { Names } from "../keys.ts";
-import { prelude, type Script, scriptOf } from "./script.ts";
+import { inParts, prelude, type Script, scriptOf } from "./script.ts";
 
 /** Takes, keeps or frees a lock. ARGV: `take`, `keep` or `free`, name of the lock, token, milliseconds. Returns 1 where it is the caller's. */
 export const lockScript = (): Script =>
@@ -28,7 +28,7 @@ return 0
 export const judgeScript = (names: Names): Script =>
   scriptOf(
     "judge",
-    `${prelude(names)}
+    `${prelude(names)}${inParts}
 local group, list = ARGV[1], cmsgpack.unpack(ARGV[4])
 local key = p .. 'walk:' .. group
 if redis.call('GET', key) ~= ARGV[2] then return 0 end
@@ -42,7 +42,7 @@ for i = 1, #list, 3 do
     gone[#gone + 1] = list[i]
   end
 end
-if #gone > 0 then redis.call('XDEL', dead, unpack(gone)) end
+inParts(gone, function(...) redis.call('XDEL', dead, ...) end)
 return 1
 `,
   );

@@ -26,11 +26,19 @@ local function streamOf(group) return p .. '${names.group}' .. group end
 local function deadOf(group) return p .. '${names.dead}' .. group end
 local function delayedOf(group) return p .. '${names.delayed}' .. group end
 local function topicOf(topic) return p .. '${names.topic}' .. topic end
-local function liveOf(topic) return p .. '${names.live}' .. topic end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 }
+
+/** Lua hands at most 8,000 values to one command, names and options among them. */
+export const valuesMax = 4_000;
+
+/** Calls a function with the values of a list, no more at once than a command can be given. */
+export const inParts = `local function inParts(list, run)
+  for from = 1, #list, ${valuesMax} do run(unpack(list, from, math.min(#list, from + ${valuesMax - 1}))) end
+end
+`;
 
 /** Consumer that owns what members gave back, until another takes it. */
 export const parkedName = "parked";

@@ -6,7 +6,7 @@
  *
  * ARGV: group, consumer, at most, lease (-1: only what is parked), and of whom all is taken: of the one that had the turn before, where the turn among
  * exclusive members is new.
- * Returns the epoch, then id, deliveries and fields of each entry in turn.
+ * Returns the epoch, how many were lost because somebody had deleted the entry, then id, deliveries and fields of each entry in turn.
  */
 import type { Names } from "../keys.ts";
 import { parkedName, prelude, type Script, scriptOf } from "./script.ts";
@@ -23,7 +23,7 @@ export const takeScript = (names: Names): Script =>
     `${prelude(names)}${raising}
 local group, me, most, lease, former = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local stream = streamOf(group)
-local taken, isForced = {}, false
+local taken, isForced, gone = {}, false, 0
 
 local function take(rows)
   for _, row in ipairs(rows) do
@@ -37,6 +37,7 @@ local function take(rows)
     else
       -- Trimmed or deleted behind our back: nothing to hand over, and 6.2 would list it for ever.
       redis.call('XACK', stream, GROUP, row[1])
+      gone = gone + 1
     end
   end
 end
@@ -55,6 +56,7 @@ if lease >= 0 and #taken < most * 3 then
 end
 if isForced then raise(group) end
 table.insert(taken, 1, redis.call('HGET', p .. 'epochs', group))
+table.insert(taken, 2, gone)
 return taken
 `,
   );
@@ -63,21 +65,28 @@ return taken
  * A consumer leaves: what it holds is given back, and its name goes. Its name only goes when nothing is pending under it, since Redis would forget
  * that with the name. For members that closed (`own`), and by the next session of a process for the one that broke (`forced`: late settlements of that
  * one are still on their way, perhaps, so the epoch changes). ARGV: consumer, `own` or `forced`, groups. Returns how many groups hold more than one
- * call gives back.
+ * call gives back, then group and number in turn where entries were lost because somebody had deleted them.
  */
 export const leaveScript = (names: Names): Script =>
   scriptOf(
     "leave",
     `${prelude(names)}${raising}
 local me, isForced = ARGV[1], ARGV[2] == 'forced'
-local rest = 0
+local rest, lost = 0, {}
 for i = 3, #ARGV do
   local group = ARGV[i]
   local stream = streamOf(group)
   local rows = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1000, me)
   redis.call('HDEL', p .. 'members', group .. ' ' .. me)
   if not rows.err then
-    for _, row in ipairs(rows) do redis.call('XCLAIM', stream, GROUP, '${parkedName}', 0, row[1], 'JUSTID') end
+    local gone = 0
+    for _, row in ipairs(rows) do
+      if #redis.call('XCLAIM', stream, GROUP, '${parkedName}', 0, row[1], 'JUSTID') == 0 then gone = gone + 1 end
+    end
+    if gone > 0 then
+      lost[#lost + 1] = group
+      lost[#lost + 1] = gone
+    end
     if isForced and #rows > 0 then raise(group) end
     if #rows < 1000 then
       local left = redis.call('XPENDING', stream, GROUP, '-', '+', 1, me)
@@ -89,6 +98,7 @@ for i = 3, #ARGV do
     redis.call('PUBLISH', p .. 'bell', group)
   end
 end
-return rest
+table.insert(lost, 1, rest)
+return lost
 `,
   );
