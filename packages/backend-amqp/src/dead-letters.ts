@@ -13,9 +13,14 @@ export class DeadLetterQueues implements DeadLetters {
   readonly #parts: DeadLetterParts;
   /** Walks of this session, by group. */
   readonly #walks = new Map<string, Walk>();
+  /** Ends each of them. One callback on the session's end calls them all: one for each walk would stay as long as the session. */
+  readonly #aborts = new Set<() => void>();
 
   constructor(parts: DeadLetterParts) {
     this.#parts = parts;
+    void parts.ended.then(() => {
+      for (const abort of this.#aborts) abort();
+    });
   }
 
   /** The broker counts what nobody holds: what walks hold is added. */
@@ -40,18 +45,19 @@ export class DeadLetterQueues implements DeadLetters {
   ): Promise<void> {
     this.#assertAlive();
     if (this.#walks.has(group)) throw busy(group);
-    const { ended, lost } = this.#parts;
+    const { lost } = this.#parts;
     const record = new WalkRecord(this.#parts, group);
     const walk = new Walk(this.#parts, group, pageMax, record);
     this.#walks.set(group, walk);
     const over = new AbortController();
     const onAbort = (): void => over.abort();
-    void ended.then(onAbort);
+    this.#aborts.add(onAbort);
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     try {
       await walk.run(over.signal, () => lost() ?? abortedError(`The walk over the dead letters of ${group}`), visit);
     } finally {
+      this.#aborts.delete(onAbort);
       signal.removeEventListener("abort", onAbort);
       await walk.end();
       this.#walks.delete(group);

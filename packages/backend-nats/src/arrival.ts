@@ -1,3 +1,5 @@
+import { HalyardError } from "@halyard/core/spi";
+
 /** Where the one `receive` of a subscription waits: for a message, the end of the subscription, or the abort of its signal. */
 export class Arrival {
   #wake: (() => void) | undefined;
@@ -7,8 +9,9 @@ export class Arrival {
     this.#wake?.();
   }
 
-  /** Resolves with the next `tell`, or when `signal` aborts. */
+  /** Resolves with the next `tell`, or when `signal` aborts. Rejects with `BUSY` while another one waits. */
   wait(signal: AbortSignal): Promise<void> {
+    if (this.#wake !== undefined) return Promise.reject(new HalyardError("BUSY", "One receive at a time: wait for the one before."));
     return new Promise((resolve) => {
       const wake = (): void => {
         signal.removeEventListener("abort", wake);

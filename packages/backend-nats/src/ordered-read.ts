@@ -17,6 +17,8 @@ export interface ReadParts {
   readonly api: JetStreamApi;
   readonly inboxPrefix: string;
   readonly apiPrefix: string;
+  /** Aborts when the session ends. A callback on the connection's own end could not be taken back, and would stay after each page. */
+  readonly over: AbortSignal;
 }
 
 export interface ReadRequest {
@@ -39,6 +41,7 @@ export async function readInOrder(parts: ReadParts, request: ReadRequest): Promi
   const found: ReadMessage[] = [];
   let cancelTimer: () => void = () => undefined;
   let source: PullSource | undefined;
+  let onOver: () => void = () => undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       cancelTimer = clock.after(readMsMax, () => reject(new HalyardError("TIMEOUT", `Reading the stream ${stream} took longer than ${readMsMax} ms.`)));
@@ -55,11 +58,14 @@ export async function readInOrder(parts: ReadParts, request: ReadRequest): Promi
       });
       source = reading;
       reading.pull(limit, { noWait: true });
-      void parts.connection.closed().then(() => reject(new HalyardError("CONNECTION_LOST", "The connection to the NATS server has ended.")));
+      onOver = () => reject(new HalyardError("CONNECTION_LOST", "The connection to the NATS server has ended."));
+      if (parts.over.aborted) onOver();
+      else parts.over.addEventListener("abort", onOver);
     });
     return found;
   } finally {
     cancelTimer();
+    parts.over.removeEventListener("abort", onOver);
     void source?.cancel();
     // The server removes it by itself as well.
     if (!parts.connection.isClosed()) api.deleteConsumer(stream, consumer.name).catch(() => undefined);

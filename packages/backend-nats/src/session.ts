@@ -2,6 +2,7 @@
  * One life of one connection: what it found on the server, what it publishes, who is subscribed, and how it ends. Everything that lives on it hangs here, so
  * that the end of the connection reaches all of it.
  */
+import { setMaxListeners } from "node:events";
 import {
   type Admin,
   type BackendSubscription,
@@ -101,6 +102,7 @@ class NatsSession implements Session {
     const { inboxPrefix } = settings;
     const { clock, random } = host;
     this.#parts = parts;
+    setMaxListeners(0, this.#over.signal); // each walk and read of a session listens to it
     this.#api = api;
     this.#warnings = streams.warnings;
     this.#apiPrefix = settings.domain === undefined ? "$JS.API" : `$JS.${settings.domain}.API`;
@@ -129,6 +131,7 @@ class NatsSession implements Session {
       apiPrefix: this.#apiPrefix,
       serverClock: this.#serverClock,
       lookAtClock,
+      over: this.#over.signal,
     };
     this.#common = common;
     this.#mover = new Mover({

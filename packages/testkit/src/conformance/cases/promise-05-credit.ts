@@ -1,6 +1,6 @@
 /** Promise 5: no more than `inFlightMax` unsettled, inbox included; slow consumers hold up nobody else. */
 import assert from "node:assert/strict";
-import type { Delivery } from "@halyard/core/spi";
+import { type Delivery, isHalyardError } from "@halyard/core/spi";
 import type { ConformanceCase } from "../case.ts";
 import { accepts, moveTo, pull, receives, receivesNothing, receivesOne, settles } from "../pull.ts";
 import { gate, numbers, recorder } from "../recorder.ts";
@@ -26,6 +26,26 @@ export const creditCases: readonly ConformanceCase[] = [
       await settles(subscription, held[0] as Delivery); // four were received
       await receivesOne(subscription);
       await receivesNothing(subscription, "settling one made room for more than one");
+    },
+  },
+  {
+    promise: 5,
+    title: "a second receive while one waits is BUSY, and the first goes on, of a group and live",
+    kind: "limit",
+    async run(world) {
+      const { session } = await world.session();
+      for (const options of [{ group: "g" }, {}]) {
+        const subscription = await pull(session, "c.#", options);
+        const waiting = receivesOne(subscription);
+        waiting.catch(() => undefined); // awaited below
+        const second = new AbortController();
+        const timer = setTimeout(() => second.abort(), 1_000);
+        await assert.rejects(subscription.receive(1, second.signal), (error) => isHalyardError(error, "BUSY"), "a second receive was let in");
+        clearTimeout(timer);
+        await accepts(session, [wire("c.one", "first")]);
+        await settles(subscription, await waiting);
+        await subscription.close();
+      }
     },
   },
   {
