@@ -2,4 +2,8 @@
 import { describeBackend } from "@halyard/testkit";
 import { onRabbitmq } from "./rabbitmq.ts";
 
-describeBackend("amqp with classic queues", { ...onRabbitmq({ amqp: { queue: { type: "classic" } } }), only: [2, 5, 6, 13, 16, 19] });
+describeBackend("amqp", {
+  ...onRabbitmq({ amqp: { queue: { type: "classic" } } }),
+  variant: "with classic queues",
+  only: [2, 5, 6, 13, 16, 19],
+});

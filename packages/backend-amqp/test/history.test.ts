@@ -2,4 +2,4 @@
 import { describeBackend } from "@halyard/testkit";
 import { onRabbitmq } from "./rabbitmq.ts";
 
-describeBackend("amqp with history", { ...onRabbitmq({ amqp: { history: { maxAgeMs: 3_600_000 } } }), only: [1, 21] });
+describeBackend("amqp", { ...onRabbitmq({ amqp: { history: { maxAgeMs: 3_600_000 } } }), variant: "with history", only: [1, 21] });

@@ -1,4 +1,4 @@
 import { describeFaults } from "@halyard/testkit";
 import { served } from "./served.ts";
 
-describeFaults("embedded", served());
+describeFaults("embedded", served({ isProxied: true }));

@@ -4,7 +4,8 @@ import { type EmbeddedServer, embedded, startEmbeddedServer } from "../src/index
 
 const token = "conformance-token-5f2c";
 
-export function served(): BackendSuiteOptions {
+/** `isProxied`: the kit puts a fault proxy before each bus. */
+export function served({ isProxied = false } = {}): BackendSuiteOptions {
   let server: EmbeddedServer | undefined;
   const port = (): number => {
     if (server?.address === undefined) throw new Error("the server does not listen");
@@ -13,7 +14,7 @@ export function served(): BackendSuiteOptions {
   const client = (to: number, secret: string) => embedded({ port: to, token: secret, autoStart: false, heartbeatMs: 500 });
   return {
     create: ({ proxy }) => client(proxy?.port ?? port(), token),
-    target: () => ({ port: port() }),
+    ...(isProxied ? { target: () => ({ port: port() }) } : {}),
     wrongCredentials: ({ proxy }) => client(proxy?.port ?? port(), "not-the-token"),
     secrets: [token, "not-the-token"],
     setup: async () => {

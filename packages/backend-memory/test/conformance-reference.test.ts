@@ -1,4 +1,4 @@
 import { describeBackend } from "@halyard/testkit";
 import { memory } from "../src/index.ts";
 
-describeBackend("memory by reference", { create: () => memory({ fidelity: "reference" }), hasHostClock: true });
+describeBackend("memory", { create: () => memory({ fidelity: "reference" }), variant: "by reference", hasHostClock: true });

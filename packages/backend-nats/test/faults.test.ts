@@ -1,4 +1,4 @@
 import { describeFaults } from "@halyard/testkit";
 import { served } from "./support/served.ts";
 
-describeFaults("nats", served());
+describeFaults("nats", served({}, { isProxied: true }));

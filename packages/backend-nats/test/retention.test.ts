@@ -2,4 +2,8 @@
 import { describeBackend } from "@halyard/testkit";
 import { served } from "./support/served.ts";
 
-describeBackend("nats with limits", { ...served({ stream: { retention: "limits", maxAgeMs: 3_600_000 } }), only: [1, 3, 4, 5, 6, 14, 15, 19, 21, 22] });
+describeBackend("nats", {
+  ...served({ stream: { retention: "limits", maxAgeMs: 3_600_000 } }),
+  variant: "with limits",
+  only: [1, 3, 4, 5, 6, 14, 15, 19, 21, 22],
+});

@@ -4,4 +4,4 @@ import { served } from "./served.ts";
 // Without history all else is the same; that it is refused then is asked below.
 describeBackend("redis-streams", served({ history: {} }).options);
 
-describeBackend("redis-streams without history", { ...served().options, only: [21] });
+describeBackend("redis-streams", { ...served().options, variant: "without history", only: [21] });

@@ -30,8 +30,8 @@ export interface Served extends BackendSuiteOptions {
   root(): Promise<NatsConnection>;
 }
 
-/** `extra`: options of the backend under test. */
-export function served(extra: NatsOptions = {}): Served {
+/** `extra`: options of the backend under test. `isProxied`: the kit puts a fault proxy before each bus. */
+export function served(extra: NatsOptions = {}, { isProxied = false } = {}): Served {
   let broker: Broker | undefined;
   let connection: NatsConnection | undefined;
   const running = (): Broker => {
@@ -64,7 +64,7 @@ export function served(extra: NatsOptions = {}): Served {
     broker: running,
     root: rootConnection,
     create: ({ proxy }) => client(proxy),
-    target: () => ({ host: running().host, port: running().port }),
+    ...(isProxied ? { target: () => ({ host: running().host, port: running().port }) } : {}),
     ...(bus.user === undefined ? {} : { wrongCredentials: ({ proxy }) => client(proxy, { ...bus, password: "not-the-password" }) }),
     secrets: ["not-the-password", ...(bus.password === undefined || bus.password.length < 6 ? [] : [bus.password])],
     ...(given === undefined ? { restartBroker: () => running().restart() } : {}),

@@ -22,6 +22,13 @@ export interface Abilities {
   readonly leaseMs: number | undefined;
 }
 
+/**
+ * What it means for the guarantee table that a backend is not asked a case. `gap`: something is missing, and is shown. `moot`: what the case asks about
+ * cannot happen to such a backend. `moot-unless-durable`: likewise, where nothing outlives the backend's process: nobody deletes its queues behind its back, for
+ * example. `ends-with-process`: it cannot outlive its process or server, which the promises excuse for a backend that is not durable.
+ */
+export type Absence = "gap" | "moot" | "moot-unless-durable" | "ends-with-process";
+
 export interface ConformanceCase {
   /** Number in the list of promises. */
   readonly promise: number;
@@ -40,6 +47,12 @@ export interface ConformanceCase {
   readonly isTimed?: boolean;
   /** Asks that something is refused by backends that cannot do it: leaving it out for one that can is no gap in the guarantee table. */
   readonly asksRefusal?: boolean;
+  /** Looks at connections, so `describeFaults` runs it too, once and alone: only there are they real. */
+  readonly isOnWire?: boolean;
+  /** For `isTimed`: the title of the case that asks the same in real time. Where that one passes, leaving this one out is no gap. */
+  readonly twin?: string;
+  /** Default `gap`, or `moot` for `asksRefusal`. */
+  readonly absence?: Absence;
   /** Why this backend is not asked; `undefined`: it is. */
   readonly needs?: (capabilities: Capabilities, abilities: Abilities) => string | undefined;
   run(world: World): Promise<void>;

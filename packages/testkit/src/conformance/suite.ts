@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { afterAll, beforeAll, describe, it, type TestContext } from "vitest";
 import { type ConformanceCase, inexcusablePromises, titleOf } from "./case.ts";
 import { conformanceCases } from "./cases/index.ts";
-import { type Fault, faults } from "./faults.ts";
-import { Report } from "./report.ts";
+import { type Fault, faultDefault, faults } from "./faults.ts";
+import { Report, type ReportPart } from "./report.ts";
 import { caseDeadlineMs, exclusionOf, type Facts, learnFacts, runCase } from "./run-case.ts";
 import type { BackendUnderTest } from "./world.ts";
 
@@ -14,7 +14,12 @@ export interface BackendSuiteOptions extends BackendUnderTest {
   teardown?(): Promise<void>;
   /** Promises that this backend does not give, each with the reason that the guarantee table shows. Never 1, 3, 5–9, 11, 15–20, 22–24. */
   readonly excuses?: Readonly<Record<number, string>>;
-  /** Only these promises, while working on them. The run then writes no report. */
+  /**
+   * What sets this run apart from the one on the backend as most use it, e.g. `with history`. It is then part of the titles, and a note below the guarantee
+   * table: it fills no gap of the backend itself.
+   */
+  readonly variant?: string;
+  /** Only these promises, while working on them, or because they are all that a variant changes. Without `variant` the run writes no report. */
   readonly only?: readonly number[];
   /** Why this suite cannot run here (no broker installed). Loud; in CI it is an error. */
   readonly skip?: string | undefined;
@@ -34,9 +39,9 @@ const cleanupMs = 15_000;
 export function describeBackend(name: string, options: BackendSuiteOptions): void {
   assertExcuses(options.excuses ?? {});
   if (isSkipped(name, options)) return;
-  const suite = new Suite(name, options);
+  const suite = new Suite(name, options, "direct");
   const cases = conformanceCases.filter(({ promise }) => options.only?.includes(promise) ?? true);
-  describe(`${name}: conformance`, () => {
+  describe(`${suite.name}: conformance`, () => {
     suite.hooks();
     describe.concurrent("together", () => {
       for (const one of cases) if (one.isAlone !== true) suite.declare(one, titleOf(one));
@@ -51,37 +56,47 @@ export function describeBackend(name: string, options: BackendSuiteOptions): voi
 
 /**
  * Runs every case of kind `fault` again under every fault: cut, reset and refusal, lost reply, stall, and with a `target` also half-open,
- * latency and slicer. Call it in a vitest file of its own, so that it runs beside the suite.
+ * latency and slicer. With a `target` it also runs, alone and once, what is about connections: a hundred that are cut leave nothing behind, a closed bus opens none. Call it in a vitest file of its own, so that it runs beside the suite.
  */
 export function describeFaults(name: string, options: BackendSuiteOptions): void {
   if (isSkipped(name, options)) return;
-  const suite = new Suite(name, options);
-  describe(`${name}: faults`, () => {
+  const suite = new Suite(name, options, "faults");
+  const isWanted = ({ promise }: ConformanceCase): boolean => options.only?.includes(promise) ?? true;
+  describe(`${suite.name}: faults`, () => {
     suite.hooks();
     describe.concurrent("together", () => {
       for (const fault of faults) {
         if (fault.needsWire && options.target === undefined) continue;
         for (const one of conformanceCases) {
           if (one.kind !== "fault" || one.isAlone === true) continue;
-          if (options.only?.includes(one.promise) ?? true) suite.declare(one, `${titleOf(one)} [${fault.name}]`, fault);
+          if (isWanted(one)) suite.declare(one, `${titleOf(one)} [${fault.name}]`, fault);
         }
       }
     });
-    it("promise 23: nothing was rejected without a handler", () => suite.assertNoUnhandled());
+    describe("alone", () => {
+      for (const one of conformanceCases)
+        if (options.target !== undefined && isAboutConnections(one) && isWanted(one)) suite.declare(one, titleOf(one), faultDefault);
+      it("promise 23: nothing was rejected without a handler", () => suite.assertNoUnhandled());
+    });
   });
 }
 
+/** What can only be seen where there is a wire. Cases that measure the process cannot share it, so they do not go through the matrix. */
+const isAboutConnections = ({ kind, isAlone, isOnWire }: ConformanceCase): boolean => isOnWire === true || (kind === "fault" && isAlone === true);
+
 class Suite {
+  readonly name: string;
   readonly #options: BackendSuiteOptions;
   readonly #report: Report;
   readonly #unhandled: unknown[] = [];
   readonly #onUnhandled = (reason: unknown): void => void this.#unhandled.push(reason);
   #facts: Facts | undefined;
-  #isMatrix = false;
 
-  constructor(name: string, options: BackendSuiteOptions) {
+  constructor(backend: string, options: BackendSuiteOptions, part: ReportPart) {
+    const { variant } = options;
+    this.name = variant === undefined ? backend : `${backend} ${variant}`;
     this.#options = options;
-    this.#report = new Report(name);
+    this.#report = new Report({ backend, part, variant });
   }
 
   hooks(): void {
@@ -93,15 +108,15 @@ class Suite {
     afterAll(async () => {
       process.off("unhandledRejection", this.#onUnhandled);
       await this.#options.teardown?.();
+      const { only, variant } = this.#options;
       const folder = process.env.HALYARD_REPORT_DIR;
-      if (folder !== undefined && this.#facts !== undefined && this.#options.only === undefined && !this.#isMatrix) {
+      if (folder !== undefined && this.#facts !== undefined && (only === undefined || variant !== undefined)) {
         this.#report.write(folder, this.#facts.capabilities, this.#options.excuses ?? {});
       }
     });
   }
 
   declare(one: ConformanceCase, title: string, fault?: Fault): void {
-    this.#isMatrix ||= fault !== undefined;
     it(title, { timeout: caseDeadlineMs + cleanupMs }, (context) => this.#run(one, context, fault));
   }
 
@@ -112,7 +127,7 @@ class Suite {
   assertComplete(): void {
     for (const promise of inexcusablePromises) {
       const { passed, failed, excluded } = this.#report.of(promise);
-      assert.ok(passed + failed > 0, `promise ${promise}: no case ran; excluded: ${JSON.stringify(excluded)}`);
+      assert.ok(passed.size + failed > 0, `promise ${promise}: no case ran; excluded: ${JSON.stringify(excluded)}`);
     }
   }
 
@@ -120,15 +135,14 @@ class Suite {
     if (this.#facts === undefined) throw new Error("the backend could not be connected to");
     const reason = this.#options.excuses?.[one.promise] ?? exclusionOf(one, this.#facts);
     if (reason !== undefined) {
-      this.#report.exclude(one, reason);
+      this.#report.exclude(one, reason, this.#facts.capabilities);
       context.skip(reason);
     }
-    const result = this.#report.of(one.promise);
     try {
       await runCase(one, this.#options, this.#facts, fault === undefined ? {} : { fault });
-      result.passed++;
+      this.#report.pass(one, fault?.name);
     } catch (error) {
-      result.failed++;
+      this.#report.of(one.promise).failed++;
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Backend, Capabilities } from "@halyard/core/spi";
@@ -7,7 +7,7 @@ import { describe, it, vi } from "vitest";
 import type { ConformanceCase } from "../../src/conformance/case.ts";
 import { Report } from "../../src/conformance/report.ts";
 import { exclusionOf, runCase } from "../../src/conformance/run-case.ts";
-import { describeBackend } from "../../src/index.ts";
+import { conformanceCases, describeBackend } from "../../src/index.ts";
 
 const create = (): Backend => {
   throw new Error("no case may run here");
@@ -121,27 +121,66 @@ describe("exclusionOf", () => {
   });
 });
 
+const written = async (report: Report, is: Pick<Capabilities, "durable">, excuses: Readonly<Record<number, string>> = {}): Promise<Record<string, unknown>> => {
+  const folder = await mkdtemp(join(tmpdir(), "halyard-report-"));
+  report.write(folder, is, excuses);
+  const [file = ""] = await readdir(join(folder, "guarantees"));
+  const content = JSON.parse(await readFile(join(folder, "guarantees", file), "utf8")) as Record<string, unknown>;
+  await rm(folder, { recursive: true });
+  return { file, ...content };
+};
+
 describe("Report", () => {
+  const run = async (): Promise<void> => undefined;
+
   it("writes what held, what did not and what was not asked", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "halyard-report-"));
-    const report = new Report("toy");
-    report.of(2).passed++;
+    const report = new Report({ backend: "toy", part: "faults", variant: "with history" });
+    report.pass(one(run, { promise: 2, title: "held" }), "cut");
+    report.pass(one(run, { promise: 2, title: "held" }), "stall");
+    report.pass(one(run, { promise: 2, title: "said no", asksRefusal: true }));
+    report.of(2).kills += 3;
     report.of(1).failed++;
-    report.exclude(
-      one(async () => undefined),
-      "too slow",
-    );
-    report.write(folder, capabilities, { 7: "an excuse" });
-    const written = JSON.parse(await readFile(join(folder, "guarantees", "toy.json"), "utf8")) as Record<string, unknown>;
-    assert.deepEqual(written, {
+    report.exclude(one(run, { twin: "in real time" }), "too slow", { durable: true });
+    const nothing = { passed: [], refused: [], faults: [], failed: 0, excluded: [], kills: 0 };
+    assert.deepEqual(await written(report, { durable: true }, { 7: "an excuse" }), {
+      file: "toy.with-history.faults.json",
       backend: "toy",
-      capabilities: JSON.parse(JSON.stringify(capabilities)) as unknown,
+      variant: "with history",
+      part: "faults",
+      durable: true,
       promises: [
-        { promise: 1, passed: 0, failed: 1, excluded: [] },
-        { promise: 2, passed: 1, failed: 0, excluded: [] },
-        { promise: 7, passed: 0, failed: 0, excluded: [{ title: "a case", reason: "too slow" }], excuse: "an excuse" },
+        { ...nothing, promise: 1, failed: 1 },
+        { ...nothing, promise: 2, passed: ["held"], refused: ["said no"], faults: ["cut", "stall"], kills: 3 },
+        { ...nothing, promise: 7, excluded: [{ title: "a case", reason: "too slow", twin: "in real time" }], excuse: "an excuse" },
       ],
     });
-    await rm(folder, { recursive: true });
+  });
+
+  it("says nothing of what cannot happen to a backend, and marks what its process takes along", async () => {
+    const absences: readonly NonNullable<ConformanceCase["absence"]>[] = ["gap", "moot", "moot-unless-durable", "ends-with-process"];
+    const excludedWhere = async (durable: boolean): Promise<readonly unknown[]> => {
+      const report = new Report({ backend: "toy", part: "direct" });
+      for (const absence of absences) report.exclude({ ...one(run, { title: String(absence) }), absence }, "so", { durable });
+      report.exclude(one(run, { title: "refusal", asksRefusal: true }), "so", { durable });
+      const { promises } = await written(report, { durable });
+      return (promises as readonly { readonly excluded: readonly unknown[] }[]).flatMap(({ excluded }) => excluded);
+    };
+    const gap = { title: "gap", reason: "so" };
+    assert.deepEqual(await excludedWhere(false), [gap, { title: "ends-with-process", reason: "so", endsWithProcess: true }]);
+    assert.deepEqual(await excludedWhere(true), [gap, { title: "moot-unless-durable", reason: "so" }, { title: "ends-with-process", reason: "so" }]);
+  });
+});
+
+describe("the cases", () => {
+  it("name twins that are there, of the same promise and in real time", () => {
+    const timed = conformanceCases.filter(({ twin }) => twin !== undefined);
+    assert.ok(timed.length > 0);
+    for (const { promise, twin, isTimed } of timed) {
+      assert.equal(isTimed, true);
+      assert.ok(
+        conformanceCases.some((other) => other.promise === promise && other.title === twin && other.isTimed !== true),
+        twin,
+      );
+    }
   });
 });

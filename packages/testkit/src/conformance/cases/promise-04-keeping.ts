@@ -42,6 +42,7 @@ export const keepingCases: readonly ConformanceCase[] = [
     title: "messages, retries and dead letters of a group survive a restart of the broker",
     kind: "limit",
     isAlone: true,
+    absence: "ends-with-process",
     needs: ({ durable }, { restartBroker }) => firstReason([!durable, "it is not durable"], [!restartBroker, "the suite cannot restart its broker"]),
     async run(world) {
       const bus = await world.bus();

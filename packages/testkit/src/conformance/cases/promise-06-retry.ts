@@ -301,6 +301,7 @@ export const retryCases: readonly ConformanceCase[] = [
     title: "a waiting retry survives a restart of the broker",
     kind: "limit",
     isAlone: true,
+    absence: "ends-with-process",
     needs: ({ durable }, { restartBroker }) => firstReason([!durable, "it is not durable"], [!restartBroker, "the suite cannot restart its broker"]),
     async run(world) {
       const bus = await world.bus();

@@ -39,6 +39,7 @@ export const backoffCases: readonly ConformanceCase[] = [
     title: "in simulated time the delays are exact",
     kind: "limit",
     isTimed: true,
+    twin: "delays grow by their factor up to their bound, and never fall short",
     async run(world) {
       const gaps = await gapsMs(world, { attemptsMax: 5, delayMs: 40, factor: 2, delayMsMax: 160, jitter: 0 });
       for (const [index, leastMs] of [40, 80, 160, 160].entries()) {

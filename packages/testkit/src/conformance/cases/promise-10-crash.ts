@@ -203,6 +203,7 @@ export const crashCases: readonly ConformanceCase[] = [
     title: "restarts of the broker make no dead letter",
     kind: "limit",
     isAlone: true,
+    absence: "ends-with-process",
     needs: ({ durable }, { restartBroker }) => firstReason([!durable, "it is not durable"], [!restartBroker, "the suite cannot restart its broker"]),
     async run(world) {
       const bus = await world.bus();

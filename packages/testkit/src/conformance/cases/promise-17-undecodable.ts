@@ -66,6 +66,7 @@ export const undecodableCases: readonly ConformanceCase[] = [
     promise: 17,
     title: "a codec that throws anything, and a payload that it cannot encode, hurt only their own message",
     kind: "limit",
+    absence: "moot",
     needs: ({ carriesValues }) => (carriesValues ? "payloads are handed over by reference, without a codec" : undefined),
     async run(world) {
       const fussy: Codec = {

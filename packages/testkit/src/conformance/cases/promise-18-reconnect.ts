@@ -160,6 +160,7 @@ export const reconnectCases: readonly ConformanceCase[] = [
     promise: 18,
     title: "wrong credentials are AUTH_FAILED at once, not a storm of retries",
     kind: "limit",
+    absence: "moot-unless-durable",
     needs: (_, { wrongCredentials }) => (wrongCredentials ? undefined : "it has no credentials, or the suite knows no wrong ones"),
     async run(world) {
       const backend = await world.subject.wrongCredentials?.({ namespace: world.namespace, proxy: undefined });
@@ -181,6 +182,7 @@ export const reconnectCases: readonly ConformanceCase[] = [
     title: "the broker restarts under load: a durable one loses nothing, and all buses come back",
     kind: "limit",
     isAlone: true,
+    absence: "ends-with-process",
     needs: (_, { restartBroker }) => (restartBroker ? undefined : "the suite cannot restart its broker"),
     async run(world) {
       const publisher = await world.bus();
@@ -205,6 +207,8 @@ export const reconnectCases: readonly ConformanceCase[] = [
     promise: 18,
     title: "what nobody reconnects to is closed: a closed bus opens no session any more",
     kind: "limit",
+    isOnWire: true,
+    absence: "moot-unless-durable",
     needs: (_, { hasWire }) => firstReason([!hasWire, "it has no wire to look at"]),
     async run(world) {
       const bus = await world.bus();

@@ -114,6 +114,7 @@ export const removalCases: readonly ConformanceCase[] = [
     promise: 19,
     title: "a queue that is deleted under us is made again, consumed again, and its loss is reported",
     kind: "limit",
+    absence: "moot-unless-durable",
     needs: (_, { destroyGroup }) => (destroyGroup ? undefined : "nobody can delete its queues behind its back, or the suite cannot"),
     async run(world) {
       const bus = await world.bus();
