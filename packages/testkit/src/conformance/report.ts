@@ -33,6 +33,16 @@ export interface PromiseResult {
   kills: number;
 }
 
+/** Sums over all ledgers of a part. */
+export interface LedgerTotals {
+  readonly accepted: number;
+  readonly handled: number;
+  readonly dead: number;
+  readonly duplicates: number;
+  readonly duplicatesMax: number;
+  readonly lost: number;
+}
+
 export interface ReportOptions {
   /** The column of the table, e.g. `nats`. */
   readonly backend: string;
@@ -80,7 +90,7 @@ export class Report {
   }
 
   /** Writes `guarantees/<backend>.<variant>.<part>.json` below `folder`. */
-  write(folder: string, capabilities: Pick<Capabilities, "durable">, excuses: Readonly<Record<number, string>> = {}): void {
+  write(folder: string, { durable }: Pick<Capabilities, "durable">, ledger?: LedgerTotals): void {
     const { backend, part, variant } = this.#options;
     const promises = [...this.#promises]
       .sort(([left], [right]) => left - right)
@@ -90,10 +100,9 @@ export class Report {
         refused: [...refused],
         faults: [...faults],
         ...rest,
-        excuse: excuses[promise],
       }));
     mkdirSync(join(folder, "guarantees"), { recursive: true });
     const file = `${[backend, ...(variant === undefined ? [] : [variant]), part].map((name) => name.replaceAll(/[^A-Za-z0-9-]+/g, "-")).join(".")}.json`;
-    writeFileSync(join(folder, "guarantees", file), `${JSON.stringify({ backend, variant, part, durable: capabilities.durable, promises }, undefined, 2)}\n`);
+    writeFileSync(join(folder, "guarantees", file), `${JSON.stringify({ backend, variant, part, durable, promises, ledger }, undefined, 2)}\n`);
   }
 }

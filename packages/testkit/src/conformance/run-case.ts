@@ -66,7 +66,7 @@ export const freshNamespace = (): string => `kit-${randomBytes(6).toString("hex"
 
 /** Why this case is not for this backend. */
 export function exclusionOf(one: ConformanceCase, { capabilities, abilities }: Facts): string | undefined {
-  if (one.isTimed === true && !abilities.hasHostClock) return "its broker keeps its own time";
+  if (one.isTimed === true && !abilities.hasHostClock) return "it is asked in simulated time, and its broker keeps its own";
   return one.needs?.(capabilities, abilities);
 }
 

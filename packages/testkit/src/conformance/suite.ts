@@ -111,7 +111,7 @@ class Suite {
       const { only, variant } = this.#options;
       const folder = process.env.HALYARD_REPORT_DIR;
       if (folder !== undefined && this.#facts !== undefined && (only === undefined || variant !== undefined)) {
-        this.#report.write(folder, this.#facts.capabilities, this.#options.excuses ?? {});
+        this.#report.write(folder, this.#facts.capabilities);
       }
     });
   }

@@ -114,16 +114,16 @@ describe("runCase", () => {
 describe("exclusionOf", () => {
   it("says why a case is not for a backend", () => {
     const timed = one(async () => undefined, { isTimed: true });
-    assert.equal(exclusionOf(timed, facts), "its broker keeps its own time");
+    assert.equal(exclusionOf(timed, facts), "it is asked in simulated time, and its broker keeps its own");
     assert.equal(exclusionOf(timed, { capabilities, abilities: { ...abilities, hasHostClock: true } }), undefined);
     const needy = one(async () => undefined, { needs: ({ durable }) => (durable ? undefined : "it is not durable") });
     assert.equal(exclusionOf(needy, facts), "it is not durable");
   });
 });
 
-const written = async (report: Report, is: Pick<Capabilities, "durable">, excuses: Readonly<Record<number, string>> = {}): Promise<Record<string, unknown>> => {
+const written = async (report: Report, is: Pick<Capabilities, "durable">): Promise<Record<string, unknown>> => {
   const folder = await mkdtemp(join(tmpdir(), "halyard-report-"));
-  report.write(folder, is, excuses);
+  report.write(folder, is);
   const [file = ""] = await readdir(join(folder, "guarantees"));
   const content = JSON.parse(await readFile(join(folder, "guarantees", file), "utf8")) as Record<string, unknown>;
   await rm(folder, { recursive: true });
@@ -142,7 +142,7 @@ describe("Report", () => {
     report.of(1).failed++;
     report.exclude(one(run, { twin: "in real time" }), "too slow", { durable: true });
     const nothing = { passed: [], refused: [], faults: [], failed: 0, excluded: [], kills: 0 };
-    assert.deepEqual(await written(report, { durable: true }, { 7: "an excuse" }), {
+    assert.deepEqual(await written(report, { durable: true }), {
       file: "toy.with-history.faults.json",
       backend: "toy",
       variant: "with history",
@@ -151,7 +151,7 @@ describe("Report", () => {
       promises: [
         { ...nothing, promise: 1, failed: 1 },
         { ...nothing, promise: 2, passed: ["held"], refused: ["said no"], faults: ["cut", "stall"], kills: 3 },
-        { ...nothing, promise: 7, excluded: [{ title: "a case", reason: "too slow", twin: "in real time" }], excuse: "an excuse" },
+        { ...nothing, promise: 7, excluded: [{ title: "a case", reason: "too slow", twin: "in real time" }] },
       ],
     });
   });

@@ -20,8 +20,8 @@ export interface BrokerRunOptions {
   readonly deadlineMs?: number;
   /** Breaks the backend, for the proof of the suite. */
   readonly faulty?: FaultyBackend;
-  /** Gets the balances also when the case fails. */
-  readonly onEnd?: (balances: BrokerWorld["balances"]) => void;
+  /** Gets the balances and the kills also when the case fails. */
+  readonly onEnd?: (balances: BrokerWorld["balances"], kills: number) => void;
 }
 
 /** Rejects with an error whose message begins with `promise N: `. */
@@ -50,7 +50,7 @@ export async function runBrokerCase(
     throw error;
   } finally {
     over.abort();
-    onEnd?.(world.balances);
+    onEnd?.(world.balances, world.kills);
     await world.end();
   }
 }
