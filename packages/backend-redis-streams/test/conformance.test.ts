@@ -5,3 +5,5 @@ import { served } from "./served.ts";
 describeBackend("redis-streams", served({ history: {} }).options);
 
 describeBackend("redis-streams", { ...served().options, variant: "without history", only: [21] });
+
+describeBackend("redis-streams", { ...served({ dedupMs: 2_000 }).options, variant: "with a short window", only: [14] });

@@ -1,4 +1,4 @@
-/** The same promises where the stream keeps what was handled: history, and groups that start earlier. */
+/** The suite again with other options, as far as these concern it: a stream that keeps what was handled (history, earlier starts), a short window for ids. */
 import { describeBackend } from "@halyard/testkit";
 import { served } from "./support/served.ts";
 
@@ -7,3 +7,5 @@ describeBackend("nats", {
   variant: "with limits",
   only: [1, 3, 4, 5, 6, 14, 15, 19, 21, 22],
 });
+
+describeBackend("nats", { ...served({ dedupMs: 2_000 }), variant: "with a short window", only: [14] });
