@@ -22,4 +22,19 @@ export type { Capabilities } from "./capabilities.ts";
 export type { Admin, DeadLetters, GroupInfo, History, StoredMessage, Verdict } from "./control.ts";
 export { DeliveryBuffer } from "./delivery-buffer.ts";
 export type { Delivery, Outcome, Settlement, SettleStatus, WireMessage } from "./message.ts";
+export {
+  type ClientTls,
+  clientTls,
+  functionOf,
+  invalidOption,
+  listOf,
+  type OptionRule,
+  type OptionRules,
+  objectOf,
+  oneOf,
+  readOptions,
+  text,
+  whole,
+} from "./options.ts";
 export type { BackendSubscription, GroupRequest, SubscribeRequest } from "./subscription.ts";
+export { agreed, readUrl, type UrlForm, type UrlParts } from "./url-option.ts";
