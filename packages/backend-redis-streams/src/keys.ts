@@ -2,7 +2,7 @@
  * Names of keys and channels. All keys of a namespace begin with `{namespace}:`, braces included: Redis Cluster hashes what stands between them, so
  * a namespace lies in one slot, and one script may touch all of it.
  */
-import { HalyardError } from "@halyard/core/spi";
+import { invalidOption, type OptionRules, text } from "@halyard/core/spi";
 
 /** The parts of names that an operator may want to choose. Each stands behind `{namespace}:` and before the name of a group or topic. */
 export interface Names {
@@ -38,26 +38,25 @@ const fixed: readonly string[] = [
   "topics",
   "last",
   "bell",
+  "swept",
+  "ping",
 ];
 
-/** @throws INVALID_OPTIONS */
+const part = text(/^[A-Za-z0-9_.:/-]{1,64}$/, "may hold A-Z a-z 0-9 _ . : / - only, 64 characters at most");
+export const nameRules: OptionRules<Partial<Names>> = { group: part, dead: part, delayed: part, topic: part, live: part, consumerGroup: part };
+
+/** Checked by `nameRules` before. @throws INVALID_OPTIONS where keys could meet */
 export function namesOf(given: Partial<Names>): Names {
   const names = { ...namesDefault, ...given };
-  const entries = Object.entries(names);
-  for (const [name, part] of entries) {
-    if (!(name in namesDefault)) throw invalid(name, `is not a name: use ${Object.keys(namesDefault).join(", ")}`);
-    if (typeof part !== "string" || !/^[A-Za-z0-9_.:/-]{1,64}$/.test(part)) throw invalid(name, "may hold A-Z a-z 0-9 _ . : / - only, 64 characters at most");
-  }
-  const parts = [...entries.filter(([name]) => name !== "consumerGroup").map(([, part]) => part), ...fixed];
-  for (const [index, part] of parts.entries()) {
-    const other = parts.find((one, at) => at !== index && one.startsWith(part) && index < entries.length - 1);
-    if (other !== undefined) throw invalid("names", `"${part}" is how "${other}" begins: keys could meet`);
+  const { consumerGroup, ...starts } = names;
+  const chosen = Object.values(starts);
+  const parts = [...chosen, ...fixed];
+  for (const [index, one] of parts.entries()) {
+    const other = parts.find((each, at) => at !== index && each.startsWith(one) && index < chosen.length);
+    if (other !== undefined) throw invalidOption("names", `"${one}" is how "${other}" begins: keys could meet`);
   }
   return names;
 }
 
 /** What every key and channel of a namespace begins with. */
 export const keyRoot = (keyPrefix: string, namespace: string): string => `${keyPrefix}{${namespace}}:`;
-
-const invalid = (name: string, text: string): HalyardError =>
-  new HalyardError("INVALID_OPTIONS", `names.${name} ${text}.`, { details: { option: `names.${name}` } });

@@ -1,8 +1,21 @@
 /** What users may say to `redisStreams()`, and what it means. */
-import type { ConnectionOptions as TlsOptions } from "node:tls";
-import { HalyardError } from "@halyard/core/spi";
+import {
+  agreed,
+  type ClientTls,
+  clientTls,
+  invalidOption,
+  listOf,
+  type OptionRule,
+  type OptionRules,
+  objectOf,
+  oneOf,
+  readOptions,
+  readUrl,
+  text,
+  whole,
+} from "@halyard/core/spi";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
-import { type Names, namesOf } from "./keys.ts";
+import { type Names, nameRules, namesOf } from "./keys.ts";
 
 /** Where one Redis server listens. */
 export interface RedisAddress {
@@ -12,7 +25,7 @@ export interface RedisAddress {
 }
 
 export interface RedisStreamsOptions {
-  /** `redis://user:password@host:6379` or `rediss://…` (TLS). Instead of `host` and its company. */
+  /** `redis://user:password@host:6379/db`, or `rediss://…` for TLS. What it leaves out may stand beside it. */
   readonly url?: string;
   /** Default `127.0.0.1`. */
   readonly host?: string;
@@ -23,8 +36,8 @@ export interface RedisStreamsOptions {
   readonly password?: string;
   /** Number of the database. Prefer `keyPrefix`: a cluster has database 0 only, and pub-sub channels are the same in all of them. Default 0. */
   readonly db?: number;
-  /** TLS with the options of `node:tls`; `true`: with the system's authorities. Certificates are verified unless you switch it off. */
-  readonly tls?: boolean | TlsOptions;
+  /** TLS with Node's options; `true`: with the usual authorities. The server's certificate is always verified; with `cert` and `key` we show ours. */
+  readonly tls?: boolean | ClientTls;
   /** Sentinels that know the master called `name`. */
   readonly sentinels?: readonly RedisAddress[];
   /** The master's name at the sentinels. */
@@ -33,7 +46,7 @@ export interface RedisStreamsOptions {
   readonly sentinelPassword?: string;
   /** Some nodes of a Redis Cluster. The namespace's one hash slot decides which node is used. */
   readonly cluster?: readonly RedisAddress[];
-  /** A client of yours whose address, credentials and TLS are used. It is duplicated, never used itself and never closed. */
+  /** A client of yours whose address, credentials and TLS are used, as they are. It is duplicated, never used itself and never closed. */
   readonly client?: Redis | Cluster;
   /** Before every key and channel, e.g. `app:`. Default none. */
   readonly keyPrefix?: string;
@@ -51,8 +64,8 @@ export interface RedisStreamsOptions {
   readonly dedupIdsMax?: number;
   /** Most messages that one group's stream holds, in flight included. Above it publishes are refused with `BACKPRESSURE`. Default 1,000,000. */
   readonly groupMessagesMax?: number;
-  /** Keeps what was published, a stream a topic, for `bus.history` and groups that start earlier. Default false. */
-  readonly history?: false | HistoryOptions;
+  /** Keeps what was published, a stream a topic, for `bus.history` and groups that start earlier. `true`: with the defaults. Default false. */
+  readonly history?: boolean | HistoryOptions;
   /** `replicated`: a publish is accepted when one replica has it too (`WAIT 1`). Default `stored`: when the server has it. */
   readonly confirm?: "stored" | "replicated";
   /** With `confirm: "replicated"`: how long a replica is waited for, milliseconds; then the publish counts as unknown and is repeated. Default 1,000. */
@@ -90,121 +103,138 @@ export interface ConnectionPlan {
 }
 
 const portDefault = 6379;
-const known: ReadonlySet<string> = new Set<keyof RedisStreamsOptions>([
-  "url",
-  "host",
-  "port",
-  "username",
-  "password",
-  "db",
-  "tls",
-  "sentinels",
-  "name",
-  "sentinelUsername",
-  "sentinelPassword",
-  "cluster",
-  "client",
-  "keyPrefix",
-  "names",
-  "leaseMs",
-  "blockMs",
-  "commandTimeoutMs",
-  "dedupMs",
-  "dedupIdsMax",
-  "groupMessagesMax",
-  "history",
-  "confirm",
-  "replicaTimeoutMs",
-]);
+const sentinelPortDefault = 26_379;
+/** Timers take no more. */
+const msMax = 2 ** 31 - 1;
+const port = whole(1, 65_535);
+
+const historyRules: OptionRules<HistoryOptions> = { maxAgeMs: whole(1), countMax: whole(1) };
+const addressRules: OptionRules<RedisAddress> = { host: text(), port };
+const clientRule: OptionRule<Redis | Cluster> = (name, value) => {
+  if (typeof value === "object" && value !== null && "options" in value && "duplicate" in value) return value as Redis | Cluster; // no other class has both
+  throw invalidOption(name, "must be a client of ioredis");
+};
+
+const rules: OptionRules<RedisStreamsOptions> = {
+  url: text(),
+  host: text(),
+  port,
+  username: text(),
+  password: text(),
+  db: whole(0),
+  tls: (name, value) => (typeof value === "boolean" ? value : clientTls(name, value)),
+  sentinels: listOf(objectOf(addressRules)),
+  name: text(),
+  sentinelUsername: text(),
+  sentinelPassword: text(),
+  cluster: listOf(objectOf(addressRules)),
+  client: clientRule,
+  // Braces would decide the hash slot instead of the namespace's.
+  keyPrefix: text(/^[A-Za-z0-9_.:/-]{0,100}$/, "may hold A-Z a-z 0-9 _ . : / - only, 100 characters at most"),
+  names: objectOf(nameRules),
+  leaseMs: whole(100, msMax),
+  blockMs: whole(10, msMax),
+  commandTimeoutMs: whole(10, msMax),
+  dedupMs: whole(0),
+  dedupIdsMax: whole(1),
+  groupMessagesMax: whole(1),
+  history: (name, value) => (typeof value === "boolean" ? value : objectOf(historyRules)(name, value)),
+  confirm: oneOf("stored", "replicated"),
+  replicaTimeoutMs: whole(1, msMax),
+};
 
 /** @throws INVALID_OPTIONS */
-export function settingsOf(given: string | RedisStreamsOptions): Settings {
-  const options: RedisStreamsOptions = typeof given === "string" ? { url: given } : given;
-  if (typeof options !== "object" || options === null) throw invalid("redisStreams()", "takes a URL or an object of options");
-  for (const name of Object.keys(options)) if (!known.has(name)) throw invalid(name, `is not an option of redisStreams(): use ${[...known].join(", ")}`);
-  const { keyPrefix = "", confirm = "stored" } = options;
-  // Braces in the prefix would decide the hash slot instead of the namespace's.
-  if (typeof keyPrefix !== "string" || !/^[A-Za-z0-9_.:/-]{0,100}$/.test(keyPrefix)) throw invalid("keyPrefix", "may hold A-Z a-z 0-9 _ . : / - only");
-  if (confirm !== "stored" && confirm !== "replicated") throw invalid("confirm", `is ${String(confirm)}: use "stored" or "replicated"`);
+export function settingsOf(given: string | RedisStreamsOptions = {}): Settings {
+  const options = readOptions("redisStreams()", typeof given === "string" ? { url: given } : given, rules);
+  const { keyPrefix = "", confirm = "stored", replicaTimeoutMs = 1_000 } = options;
   return {
     connection: planOf(options),
     keyPrefix,
     names: namesOf(options.names ?? {}),
-    leaseMs: whole("leaseMs", options.leaseMs ?? 30_000, 100),
-    blockMs: whole("blockMs", options.blockMs ?? 5_000, 10),
-    commandTimeoutMs: whole("commandTimeoutMs", options.commandTimeoutMs ?? 5_000, 10),
-    dedupMs: whole("dedupMs", options.dedupMs ?? 60_000, 0),
-    dedupIdsMax: whole("dedupIdsMax", options.dedupIdsMax ?? 16_777_216, 1),
-    groupMessagesMax: whole("groupMessagesMax", options.groupMessagesMax ?? 1_000_000, 1),
-    history: historyOf(options.history),
-    replicaTimeoutMs: confirm === "replicated" ? whole("replicaTimeoutMs", options.replicaTimeoutMs ?? 1_000, 1) : undefined,
+    leaseMs: options.leaseMs ?? 30_000,
+    blockMs: options.blockMs ?? 5_000,
+    commandTimeoutMs: options.commandTimeoutMs ?? 5_000,
+    dedupMs: options.dedupMs ?? 60_000,
+    dedupIdsMax: options.dedupIdsMax ?? 16_777_216,
+    groupMessagesMax: options.groupMessagesMax ?? 1_000_000,
+    history: historyOf(options.history ?? false),
+    replicaTimeoutMs: confirm === "replicated" ? replicaTimeoutMs : undefined,
   };
 }
 
-function historyOf(history: RedisStreamsOptions["history"]): Settings["history"] {
-  if (history === undefined || history === false) return undefined;
-  if (typeof history !== "object" || history === null) throw invalid("history", "takes false or { maxAgeMs, countMax }");
-  return {
-    maxAgeMs: whole("history.maxAgeMs", history.maxAgeMs ?? 86_400_000, 1),
-    countMax: whole("history.countMax", history.countMax ?? 10_000, 1),
-  };
+function historyOf(history: boolean | HistoryOptions): Settings["history"] {
+  if (history === false) return undefined;
+  const { maxAgeMs = 86_400_000, countMax = 10_000 } = history === true ? {} : history;
+  return { maxAgeMs, countMax };
 }
 
 function planOf(options: RedisStreamsOptions): ConnectionPlan {
   const { url, host, port, sentinels, cluster, client } = options;
-  const ways = Object.entries({ url, host: host ?? port, sentinels, cluster, client }).filter(([, value]) => value !== undefined);
-  if (ways.length > 1) throw invalid(ways.map(([name]) => name).join(" and "), "exclude each other: say once where Redis is");
-  if (client !== undefined) return planOfClient(client);
-  const base: RedisOptions = { ...credentialsOf(options), ...(options.db === undefined ? {} : { db: whole("db", options.db, 0) }), ...tlsOf(options.tls) };
-  if (url !== undefined) return planOfUrl(url, base);
-  if (sentinels !== undefined) return planOfSentinels(options, base);
-  if (cluster !== undefined) {
-    if (cluster.length === 0) throw invalid("cluster", "needs at least one node");
-    return { base, seeds: cluster, where: cluster.map(nameOf).join(", ") };
+  const ways = Object.entries({ url, host, port, sentinels, cluster, client }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  const isOneAddress = sentinels === undefined && cluster === undefined && client === undefined;
+  if (!isOneAddress && ways.length > 1) throw invalidOption(ways.join(" and "), "exclude each other: say once where Redis is");
+  if (sentinels === undefined) refuseAll(options, ["name", "sentinelUsername", "sentinelPassword"], "is for sentinels: give them too");
+  if (client !== undefined) {
+    refuseAll(options, ["username", "password", "db", "tls"], "cannot be combined with client, which has its own");
+    return planOfClient(client);
   }
-  const place = { host: host ?? "127.0.0.1", port: whole("port", port ?? portDefault, 1) };
+  if (sentinels !== undefined) return planOfSentinels(options, sentinels);
+  if (cluster !== undefined) {
+    if ((options.db ?? 0) > 0) throw invalidOption("db", "must be 0 in a cluster, which has no other: use keyPrefix");
+    return { base: baseOf(options), seeds: cluster, where: cluster.map((node) => nameOf(node)).join(", ") };
+  }
+  return planOfAddress(options);
+}
+
+/** What would be ignored is a mistake. */
+function refuseAll(options: RedisStreamsOptions, names: readonly (keyof RedisStreamsOptions)[], why: string): void {
+  const found = names.find((name) => options[name] !== undefined);
+  if (found !== undefined) throw invalidOption(found, why);
+}
+
+type Access = { readonly [Name in "username" | "password" | "db" | "tls"]?: RedisStreamsOptions[Name] | undefined };
+
+function baseOf({ username, password, db, tls }: Access): RedisOptions {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(db === undefined ? {} : { db }),
+    ...(tls === undefined || tls === false ? {} : { tls: tls === true ? {} : tls }),
+  };
+}
+
+function planOfAddress(options: RedisStreamsOptions): ConnectionPlan {
+  const said =
+    options.url === undefined ? undefined : readUrl("url", options.url, { protocols: ["redis", "rediss"], example: "redis://user:password@host:6379" });
+  if (said?.path !== undefined && !/^\d{1,9}$/.test(said.path)) throw invalidOption("url", "may end in the number of a database only");
+  const hasTls = said?.protocol === "rediss";
+  if (hasTls && options.tls === false) throw invalidOption("tls", "is said otherwise by the url, which begins with rediss:");
+  const base = baseOf({
+    username: agreed("username", said?.username, options.username),
+    password: agreed("password", said?.password, options.password),
+    db: agreed("db", said?.path === undefined ? undefined : Number(said.path), options.db),
+    tls: options.tls ?? hasTls,
+  });
+  const place = { host: agreed("host", said?.host, options.host) ?? "127.0.0.1", port: agreed("port", said?.port, options.port) ?? portDefault };
   return { base: { ...base, ...place }, seeds: [], where: nameOf(place) };
 }
 
-function planOfSentinels(options: RedisStreamsOptions, base: RedisOptions): ConnectionPlan {
-  const { sentinels = [], name, sentinelUsername, sentinelPassword, tls } = options;
-  if (sentinels.length === 0) throw invalid("sentinels", "needs at least one sentinel");
-  if (name === undefined) throw invalid("name", "is missing: the master's name at the sentinels");
-  const list = sentinels.map(({ host, port = 26_379 }) => ({ host, port }));
-  const sentinelTls = tls === undefined || tls === false ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls === true ? {} : tls };
+function planOfSentinels(options: RedisStreamsOptions, sentinels: readonly RedisAddress[]): ConnectionPlan {
+  const { name, sentinelUsername, sentinelPassword } = options;
+  if (name === undefined) throw invalidOption("name", "is missing: the master's name at the sentinels");
+  const base = baseOf(options);
   return {
     base: {
       ...base,
-      ...sentinelTls,
-      sentinels: list,
+      ...(base.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: base.tls }),
+      sentinels: sentinels.map((one) => ({ port: sentinelPortDefault, ...one })),
       name,
       ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
       ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
       sentinelRetryStrategy: () => null,
     },
     seeds: [],
-    where: `${name} of the sentinels ${list.map(nameOf).join(", ")}`,
-  };
-}
-
-/** Parsed here and not by the client: what is wrong with it must not be told with the password in it. */
-function planOfUrl(text: string, base: RedisOptions): ConnectionPlan {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "redis:" && url.protocol !== "rediss:")) throw invalid("url", "must begin with redis:// or rediss://");
-  const place = { host: url.hostname.replace(/^\[|\]$/g, "") || "127.0.0.1", port: url.port === "" ? portDefault : Number(url.port) };
-  const database = url.pathname.replace(/^\//, "");
-  if (!/^\d*$/.test(database)) throw invalid("url", "may end in the number of a database only");
-  return {
-    base: {
-      ...(url.protocol === "rediss:" ? { tls: {} } : {}),
-      ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
-      ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
-      ...(database === "" ? {} : { db: Number(database) }),
-      ...base,
-      ...place,
-    },
-    seeds: [],
-    where: nameOf(place),
+    where: `${name} of the sentinels ${sentinels.map((one) => nameOf(one, sentinelPortDefault)).join(", ")}`,
   };
 }
 
@@ -213,27 +243,11 @@ function planOfClient(client: Redis | Cluster): ConnectionPlan {
   if ("nodes" in client) {
     const nodes = client.nodes("all");
     const seeds = nodes.map(({ options: { host = "127.0.0.1", port = portDefault } }) => ({ host, port }));
-    if (seeds.length === 0) throw invalid("client", "is a cluster that knows no node yet: wait until it is ready");
-    return { base: nodes[0]?.options ?? {}, seeds, where: seeds.map(nameOf).join(", ") };
+    if (seeds.length === 0) throw invalidOption("client", "is a cluster that knows no node yet: wait until it is ready");
+    return { base: nodes[0]?.options ?? {}, seeds, where: seeds.map((seed) => nameOf(seed)).join(", ") };
   }
   const { options } = client;
   return { base: options, seeds: [], where: options.sentinels == null ? nameOf({ host: options.host ?? "", port: options.port ?? portDefault }) : "sentinels" };
 }
 
-function credentialsOf({ username, password }: RedisStreamsOptions): RedisOptions {
-  return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
-}
-
-function tlsOf(tls: RedisStreamsOptions["tls"]): RedisOptions {
-  if (tls === undefined || tls === false) return {};
-  return { tls: tls === true ? {} : tls };
-}
-
-const nameOf = ({ host, port = portDefault }: RedisAddress): string => `${host}:${port}`;
-
-function whole(name: string, value: unknown, min: number): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min) return value;
-  throw invalid(name, `is ${String(value)}: use a whole number of at least ${min}`);
-}
-
-const invalid = (name: string, text: string): HalyardError => new HalyardError("INVALID_OPTIONS", `${name} ${text}.`, { details: { option: name } });
+const nameOf = ({ host, port }: RedisAddress, otherwise = portDefault): string => `${host}:${port ?? otherwise}`;

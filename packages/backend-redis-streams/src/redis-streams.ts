@@ -22,14 +22,14 @@ interface Broken {
 }
 
 /**
- * A backend on Redis Streams: one server, a master behind Sentinels, or a Redis Cluster.
+ * A backend on Redis Streams: one server (127.0.0.1:6379 where nothing is said), a master behind Sentinels, or a Redis Cluster.
  *
  * @example
  * const bus = await createBus({ backend: redisStreams("redis://user:password@127.0.0.1:6379") });
  *
  * @throws INVALID_OPTIONS
  */
-export function redisStreams(options: string | RedisStreamsOptions): Backend {
+export function redisStreams(options: string | RedisStreamsOptions = {}): Backend {
   const settings = settingsOf(options);
   const scripts = scriptsOf(settings);
   const broken: Broken[] = [];

@@ -1,14 +1,15 @@
 import { isHalyardError } from "@halyard/core/spi";
 import { expect, it } from "vitest";
-import { keyRoot, namesDefault, namesOf } from "../src/keys.ts";
+import { keyRoot, namesDefault } from "../src/keys.ts";
 import { sourceOf } from "../src/live.ts";
+import { settingsOf } from "../src/options.ts";
 
 it("puts the namespace between the braces that Redis Cluster hashes", () => {
   expect(keyRoot("app:", "shop")).toBe("app:{shop}:");
 });
 
 it("takes other names, and refuses those that could meet or break a script", () => {
-  expect(namesOf({ group: "queue:" })).toEqual({ ...namesDefault, group: "queue:" });
+  expect(settingsOf({ names: { group: "queue:" } }).names).toEqual({ ...namesDefault, group: "queue:" });
   const refused: readonly object[] = [
     { group: "" },
     { group: "a'b" },
@@ -16,10 +17,11 @@ it("takes other names, and refuses those that could meet or break a script", () 
     { dead: "group:" },
     { dead: "group:dead:" },
     { topic: "ids:" },
+    { live: "swept" },
     { nothing: "x" },
   ];
   for (const names of refused)
-    expect(() => namesOf(names), JSON.stringify(names)).toThrow(expect.toSatisfy((error) => isHalyardError(error, "INVALID_OPTIONS")));
+    expect(() => settingsOf({ names }), JSON.stringify(names)).toThrow(expect.toSatisfy((error) => isHalyardError(error, "INVALID_OPTIONS")));
 });
 
 it("listens to the narrowest channel that has all topics of a pattern", () => {
