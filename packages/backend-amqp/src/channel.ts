@@ -6,7 +6,7 @@
 import { type Clock, endsWithin, HalyardError } from "@halyard/core/spi";
 import type { Channel, ConfirmChannel } from "amqplib";
 import type { Connection } from "./connection.ts";
-import { lostError, requestError } from "./errors.ts";
+import { consumerTimeoutOf, lostError, requestError } from "./errors.ts";
 import { within } from "./waiting.ts";
 
 export interface ChannelParts {
@@ -52,6 +52,11 @@ export class GuardedChannel<Raw extends Channel = Channel> {
     }
   }
 
+  /** Throws why the channel is over: what is sent on it goes nowhere. */
+  assertOpen(): void {
+    if (!this.#isOpen) throw this.#lost();
+  }
+
   /** Sends something that is not answered. False: the channel is over. */
   send(run: (raw: Raw) => void): boolean {
     if (!this.#isOpen) return false;
@@ -92,6 +97,7 @@ export class GuardedChannel<Raw extends Channel = Channel> {
 
   #lost(): HalyardError {
     if (!this.#parts.connection.isOpen) return lostError(this.#error);
+    if (consumerTimeoutOf(this.#error) !== undefined) return requestError(this.#error, "What was under way");
     return new HalyardError("BACKEND_FAILED", `The channel is closed${this.#error === undefined ? "" : `: ${this.#error.message}`}.`, { cause: this.#error });
   }
 }

@@ -142,9 +142,12 @@ export class Walk {
       return typeof verdict === "object" ? [{ letter, message: verdict.redrive }] : [];
     });
     const removed = page.filter((_, index) => verdicts[index] === "remove");
+    if (redrives.length + removed.length === 0) return;
+    this.#channel?.assertOpen(); // its letters are back in the queue: a copy now would be one too many
     await this.#redrive(redrives);
     for (const letter of removed) this.#ack(letter);
-    if (redrives.length + removed.length > 0) await this.#record.write(this.held);
+    this.#channel?.assertOpen();
+    await this.#record.write(this.held);
   }
 
   /** Into the group's inbox first, confirmed; then the letters go. */

@@ -1,7 +1,7 @@
 /** The server's `consumer_timeout`, on a broker that looks every half second whether anything is held for longer than three. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Bus, createBus, isHalyardError, silentLogger } from "@halyard/core";
+import { type Bus, createBus, isHalyardError, type LetterDecision, silentLogger } from "@halyard/core";
 import { type RabbitmqBroker, startRabbitmq } from "@halyard/testkit/brokers";
 import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
 import { type AmqpOptions, amqp } from "../src/index.ts";
@@ -138,5 +138,20 @@ describe("consumer_timeout", () => {
     await subscriptions[0]?.close();
     await second.publish("task.one", "last");
     await until(() => seen.at(-1) === "second", "the second takes over");
+  }, 60_000);
+
+  it("ends a walk over dead letters that takes longer: it says so, and what it had not done is not done", async () => {
+    const bus = await open();
+    await bus.subscribe("task.one", { group: "g", retry: { attemptsMax: 1 } }, () => Promise.reject(new Error("bad")));
+    for (let index = 0; index < 3; index++) await bus.publish("task.one", index);
+    const letters = bus.deadLetters("g");
+    await until(async () => (await letters.count()) === 3, "three dead letters");
+    const walking = letters.handle(async (): Promise<LetterDecision> => {
+      await sleep(1.5 * timeoutMs);
+      return "remove";
+    });
+    await assert.rejects(walking, (error) => error instanceof Error && error.message.includes("consumer_timeout"));
+    assert.equal(await letters.count(), 3);
+    assert.equal(await letters.purge(), 3);
   }, 60_000);
 });
