@@ -56,7 +56,7 @@ export function adminOf(parts: AdminParts): Admin {
     purgeGroup: (name, signal) => alive(`Purging the group ${name}`, signal, async () => (await declare.purge(names.group(name))) ?? 0),
     group: (name, signal) => alive(`Looking at the group ${name}`, signal, () => groupOf(parts, name, signal)),
     groups: (signal) => alive("Listing the groups", signal, () => groupsOf(parts, signal)),
-    topics: async () => undefined,
+    topics: (signal) => alive("Listing the topics", signal, async () => undefined),
   };
 }
 

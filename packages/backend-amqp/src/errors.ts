@@ -103,4 +103,6 @@ export const lostError = (cause: unknown): HalyardError =>
     cause === undefined ? {} : { cause },
   );
 
+export const sessionClosed = (): HalyardError => new HalyardError("CONNECTION_LOST", "The session is closed.");
+
 export const abortedError = (what: string): HalyardError => new HalyardError("ABORTED", `${what} was aborted.`);

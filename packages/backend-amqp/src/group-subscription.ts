@@ -9,7 +9,7 @@ import type { ConsumeMessage } from "amqplib";
 import type { GuardedChannel } from "./channel.ts";
 import { type Consumer, Consumers } from "./consumers.ts";
 import { DeliveryTags } from "./delivery-tags.ts";
-import { isReply, replies } from "./errors.ts";
+import { isReply, lostError, replies } from "./errors.ts";
 import { Pipeline } from "./pipeline.ts";
 import { deliveriesBefore, dueMsOf, fromMessage } from "./wire.ts";
 
@@ -150,8 +150,9 @@ export class GroupSubscription implements BackendSubscription {
     return moves === undefined ? statuses : this.#move(settlements, moves, statuses);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** `over`: its session closes, and who receives is to be refused with this. */
+  close(over?: HalyardError): Promise<void> {
+    this.#closing ??= this.#close(over);
     return this.#closing;
   }
 
@@ -164,8 +165,9 @@ export class GroupSubscription implements BackendSubscription {
     void this.#parts.release();
   }
 
-  async #close(): Promise<void> {
-    this.#arrived.close();
+  async #close(over: HalyardError | undefined): Promise<void> {
+    if (over === undefined) this.#arrived.close();
+    else this.#arrived.fail(over);
     this.#leave();
     await this.#pipeline.flush();
     await this.#channel.close();
@@ -288,8 +290,12 @@ export class GroupSubscription implements BackendSubscription {
       void this.#onCancel();
       return;
     }
-    const text = `RabbitMQ closed the channel of group ${this.group}: ${error?.message ?? "no reason given"}`;
     const { port } = this.#parts;
+    if (error === undefined) {
+      this.fail(port.lost ?? lostError(undefined)); // RabbitMQ says why it closes a channel: this one went with its connection
+      return;
+    }
+    const text = `RabbitMQ closed the channel of group ${this.group}: ${error.message}`;
     this.fail(port.lost ?? port.heldTooLong(this.group, error) ?? (isHalyardError(error) ? error : new HalyardError("BACKEND_FAILED", text, { cause: error })));
   }
 }

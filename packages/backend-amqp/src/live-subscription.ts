@@ -6,6 +6,7 @@ import type { BackendSubscription, Delivery, Host, Settlement, SettleStatus } fr
 import { DeliveryBuffer, HalyardError } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import type { GuardedChannel } from "./channel.ts";
+import { lostError } from "./errors.ts";
 import { fromMessage, isGuessedId } from "./wire.ts";
 
 /** Drops of so long are reported together: one event for a flood instead of thousands. */
@@ -38,7 +39,9 @@ export class LiveSubscription implements BackendSubscription {
     channel.onEnd((error) =>
       this.fail(
         port.lost ??
-          new HalyardError("BACKEND_FAILED", `RabbitMQ closed the channel of a live subscription: ${error?.message ?? "no reason given"}`, { cause: error }),
+          (error === undefined
+            ? lostError(undefined) // RabbitMQ says why it closes a channel: this one went with its connection
+            : new HalyardError("BACKEND_FAILED", `RabbitMQ closed the channel of a live subscription: ${error.message}`, { cause: error })),
       ),
     );
   }
@@ -63,8 +66,9 @@ export class LiveSubscription implements BackendSubscription {
     return statuses;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** `over`: its session closes, and who receives is to be refused with this. */
+  close(over?: HalyardError): Promise<void> {
+    this.#closing ??= this.#close(over);
     return this.#closing;
   }
 
@@ -104,9 +108,10 @@ export class LiveSubscription implements BackendSubscription {
     if (count > 0) this.#host.report({ type: "gap", subscription: this, count });
   };
 
-  async #close(): Promise<void> {
+  async #close(over: HalyardError | undefined): Promise<void> {
     if (this.#dropped > 0) this.#reportGap();
-    this.#arrived.close();
+    if (over === undefined) this.#arrived.close();
+    else this.#arrived.fail(over);
     this.#leave();
     await this.#channel.close(); // the queue goes with its only consumer
   }

@@ -20,7 +20,7 @@ import type { Connection } from "./connection.ts";
 import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import { DeadLetterQueues } from "./dead-letters.ts";
 import { Declare } from "./declare.ts";
-import { lostError } from "./errors.ts";
+import { lostError, sessionClosed } from "./errors.ts";
 import { joinExclusive } from "./exclusive.ts";
 import { afterGone, deletedError } from "./gone-queue.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
@@ -272,9 +272,11 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   }
 
   async #close(): Promise<void> {
+    if (this.#lost !== undefined) return; // all of it went with its connections, and nobody would answer
     this.#isClosing = true;
     // Channels first: an ack that is still on its way when its connection closes is lost.
-    await Promise.allSettled([...this.#groups, ...this.#lives].map((subscription) => subscription.close()));
+    const over = sessionClosed();
+    await Promise.allSettled([...this.#groups, ...this.#lives].map((subscription) => subscription.close(over)));
     await this.#publisher.close();
     const { publishing, consuming } = this.#parts;
     await Promise.all([consuming.close(), publishing.close()]);
@@ -283,7 +285,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
 
   #end(error: Error | undefined): void {
     if (this.#lost !== undefined) return;
-    this.#lost = this.#isClosing ? new HalyardError("CONNECTION_LOST", "The session is closed.") : lostError(error);
+    this.#lost = this.#isClosing ? sessionClosed() : lostError(error);
     for (const subscription of [...this.#groups, ...this.#lives]) subscription.fail(this.#lost);
     if (this.#blocked !== undefined) this.#onBlocked(undefined);
     if (!this.#isClosing) for (const connection of [this.#parts.publishing, this.#parts.consuming]) connection.destroy();

@@ -235,9 +235,11 @@ export class GroupSubscription implements BackendSubscription {
     );
   }
 
-  async close(): Promise<void> {
+  /** `over`: its session closes, and calls are to be refused with this. */
+  async close(over?: HalyardError): Promise<void> {
     if (this.isOver) return;
     this.#isClosed = true;
+    this.#failure = over;
     this.#arrival.tell();
     await this.#intake.end();
     const nowMs = this.#parts.clock.monotonicMs();

@@ -77,9 +77,11 @@ export class LiveSubscription implements BackendSubscription {
     this.#end();
   }
 
-  async close(): Promise<void> {
+  /** `over`: its session closes, and calls are to be refused with this. */
+  async close(over?: HalyardError): Promise<void> {
     if (this.#isClosed || this.#failure !== undefined) return;
     this.#isClosed = true;
+    this.#failure = over;
     this.#end();
   }
 

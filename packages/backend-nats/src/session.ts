@@ -261,7 +261,8 @@ class NatsSession implements Session {
 
   async #close(): Promise<void> {
     const { connection, settings } = this.#parts;
-    await Promise.all([...this.#members, ...this.#live].map((subscription) => subscription.close().catch(() => undefined)));
+    const over = lost();
+    await Promise.all([...this.#members, ...this.#live].map((subscription) => subscription.close(over).catch(() => undefined)));
     await this.#mover.close();
     if (this.#ended === undefined && !connection.isClosed()) await connection.flush().catch(() => undefined); // ended meanwhile
     this.#end(undefined);

@@ -1,5 +1,5 @@
 /** One subscription of the client: a queue of what the server has sent, which its credit bounds. */
-import { type BackendSubscription, type Delivery, DeliveryBuffer, HalyardError, type Settlement, type SettleStatus } from "@halyard/core/spi";
+import { type BackendSubscription, type Delivery, DeliveryBuffer, HalyardError, isHalyardError, type Settlement, type SettleStatus } from "@halyard/core/spi";
 import type { ByteReader } from "../protocol/byte-reader.ts";
 import { deliveryFlags } from "../protocol/frames.ts";
 import type { MessageReader } from "../protocol/message-reader.ts";
@@ -38,10 +38,11 @@ export class ClientSubscription implements BackendSubscription {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
+    const { error } = this.#arrived;
+    if (isHalyardError(error, "CONNECTION_LOST")) throw error;
+    // After `close` and the group's removal the server has given everything back: none of these receipts means anything any more.
+    if (this.#closing !== undefined || error !== undefined) return settlements.map(() => "stale" as const);
     if (settlements.length === 0) return undefined;
-    // After `close` the server has given everything back: none of these receipts means anything any more.
-    if (this.#closing !== undefined) return settlements.map(() => "stale" as const);
-    if (this.#arrived.error !== undefined) throw this.#arrived.error;
     return this.#port.settle(this.#id, settlements);
   }
 

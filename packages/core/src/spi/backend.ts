@@ -39,7 +39,13 @@ export type BackendEvent =
   | { readonly type: "recreated"; readonly what: string; readonly lost: number | "unknown" }
   | { readonly type: "warning"; readonly text: string };
 
-/** One life of one connection. A closed session never comes back: core, and only core, asks for a new one and re-subscribes. */
+/**
+ * One life of one connection. A closed session never comes back: core, and only core, asks for a new one and re-subscribes.
+ *
+ * Once it is over, closed or lost, every call on it and on the subscriptions that were open rejects with `CONNECTION_LOST`, at once and whatever its
+ * arguments, an empty list included; so do calls that still wait for an answer. Only `close` resolves, its own and that of its subscriptions, and
+ * `credit` does nothing.
+ */
 export interface Session {
   /** Facts of the broker that answered: its version, its settings, this backend's options. */
   readonly capabilities: Capabilities;

@@ -114,6 +114,10 @@ class SeamSession implements Session {
     return wrapper;
   };
 
+  get isOver(): boolean {
+    return this.#hasEnded;
+  }
+
   async close(): Promise<void> {
     await this.#inner.close();
     this.#finish(undefined);
@@ -174,5 +178,13 @@ class SeamSubscription implements BackendSubscription {
   receive: BackendSubscription["receive"] = (max, signal) => this.#session.call(() => this.#inner.receive(max, signal), false);
   settle: BackendSubscription["settle"] = (settlements) => this.#session.call(() => this.#inner.settle(settlements), true);
   credit: BackendSubscription["credit"] = (inFlightMax) => this.#inner.credit(inFlightMax);
-  close = (): Promise<void> => this.#session.call(() => this.#inner.close(), false);
+
+  /** On a session that is over it is closed already. */
+  async close(): Promise<void> {
+    try {
+      await this.#session.call(() => this.#inner.close(), false);
+    } catch (error) {
+      if (!this.#session.isOver) throw error;
+    }
+  }
 }

@@ -302,6 +302,33 @@ export const faultyDelivering: readonly FaultyBackend[] = [
       }),
   },
   {
+    promise: 20,
+    name: "has nothing against an empty settlement after its session was closed",
+    wrap: (backend) =>
+      wrapped(backend, {
+        subscription: (subscription) => ({
+          settle: (settlements) => (settlements.length === 0 ? Promise.resolve(undefined) : subscription.settle(settlements)),
+        }),
+      }),
+  },
+  {
+    promise: 20,
+    name: "lets publishes hang that come after its close",
+    wrap: (backend) =>
+      wrapped(backend, {
+        session(session) {
+          let isClosed = false;
+          return {
+            publish: (messages, request) => (isClosed ? new Promise(() => undefined) : session.publish(messages, request)),
+            close() {
+              isClosed = true;
+              return session.close();
+            },
+          };
+        },
+      }),
+  },
+  {
     promise: 19,
     name: "leaves the members of a removed group waiting",
     wrap: (backend) =>

@@ -1,9 +1,80 @@
 /** Promise 20: `close` drains. Nothing is lost, and what finished before it resolved is not delivered again. */
 import assert from "node:assert/strict";
 import { isHalyardError } from "@halyard/core";
+import { parsePattern, type Session } from "@halyard/core/spi";
 import type { ConformanceCase } from "../case.ts";
 import { Ledger } from "../ledger.ts";
+import { accepts, never, pull, receivesOne } from "../pull.ts";
 import { counted, gate, numbers, pause, recorder } from "../recorder.ts";
+import { wire } from "../wire.ts";
+import type { World } from "../world.ts";
+
+/** A call on a session that is over needs no answer from anybody, so it has no reason to wait. */
+const refusalMsMax = 4_000;
+
+/** Ends a session in the middle of its life, and requires that every call on it is refused from then on. */
+async function refusesAfter(world: World, session: Session, end: () => Promise<unknown>): Promise<void> {
+  const member = await pull(session, "x.#", { group: "g" });
+  const live = await pull(session, "x.#");
+  await accepts(session, [wire("x.one", 1)]);
+  const { receipt } = await receivesOne(member);
+  const waiting = member.receive(1, never);
+  waiting.catch(() => undefined); // looked at below
+  await end();
+  const { admin, deadLetters, history } = session;
+  const group = { name: "g", from: "new", exclusive: false } as const;
+  const patterns = [parsePattern("x.#")];
+  const calls: Record<string, (() => Promise<unknown>) | undefined> = {
+    "receive, waiting since before,": () => waiting,
+    receive: () => member.receive(1, never),
+    "receive of a live subscription": () => live.receive(1, never),
+    settle: () => member.settle([{ receipt, outcome: { type: "ack" } }]),
+    "settle with an empty list": () => member.settle([]),
+    "settle of a live subscription": () => live.settle([]),
+    "lease.extend": member.lease && (() => member.lease?.extend([receipt]) ?? Promise.resolve()),
+    "lease.extend with an empty list": member.lease && (() => member.lease?.extend([]) ?? Promise.resolve()),
+    publish: () => session.publish([wire("x.one", 2)], { signal: never }),
+    "publish with an empty list": () => session.publish([], { signal: never }),
+    "publish to a group": () => session.publish([wire("x.one", 3)], { signal: never, target: { group: "g" } }),
+    subscribe: () => session.subscribe({ patterns, inFlightMax: 1, group }, never),
+    "subscribe without a group": () => session.subscribe({ patterns, inFlightMax: 1 }, never),
+    "deadLetters.count": () => deadLetters.count("g", never),
+    "deadLetters.purge": () => deadLetters.purge("g", never),
+    "deadLetters.walk": () => deadLetters.walk("g", { pageMax: 10, signal: never }, async (page) => page.map(() => "keep" as const)),
+    "admin.ping": () => admin.ping(never),
+    "admin.warnings": () => admin.warnings(never),
+    "admin.defineGroup": () => admin.defineGroup("g", { add: [], drop: [] }, never),
+    "admin.removeGroup": () => admin.removeGroup("none", never),
+    "admin.purgeGroup": () => admin.purgeGroup("g", never),
+    "admin.group": () => admin.group("g", never),
+    "admin.groups": () => admin.groups(never),
+    "admin.topics": () => admin.topics(never),
+    "history.read": history && (() => history.read({ patterns, from: "start", limit: 1, signal: never })),
+    "history.byId": history?.byId && (() => history.byId?.(["m"], never) ?? Promise.resolve()),
+  };
+  const answers = await Promise.all(Object.entries(calls).map(async ([what, call]) => (call === undefined ? [] : [`${what} ${await answerOf(call)}`])));
+  const wrong = answers.flat().filter((answer) => !answer.endsWith(" rejected with CONNECTION_LOST"));
+  assert.deepEqual(wrong, [], `on a session that is over, every call must reject with CONNECTION_LOST at once; these did not`);
+  member.credit(1);
+  const closes = [session, member, live, session, member].map((one) => answerOf(() => one.close()));
+  assert.deepEqual(new Set(await Promise.all(closes)), new Set(["resolved"]), "close of a session that is over, and of its subscriptions, must resolve");
+  await world.until(async () => (await Promise.race([session.closed.then(() => "over"), pause(0)])) === "over", "`closed` of a session that is over resolves");
+}
+
+/** What becomes of a call, in words. */
+async function answerOf(call: () => Promise<unknown>): Promise<string> {
+  const patience = new AbortController();
+  try {
+    return await Promise.race([
+      Promise.resolve(call()).then(() => "resolved"),
+      pause(refusalMsMax, patience.signal).then(() => `did not answer within ${refusalMsMax} ms`),
+    ]);
+  } catch (error) {
+    return isHalyardError(error) ? `rejected with ${error.code}` : `rejected with ${String(error)}`;
+  } finally {
+    patience.abort();
+  }
+}
 
 export const closeCases: readonly ConformanceCase[] = [
   {
@@ -154,6 +225,30 @@ export const closeCases: readonly ConformanceCase[] = [
           (error) => isHalyardError(error, "CLOSED"),
         );
       }
+    },
+  },
+  {
+    promise: 20,
+    title: "once a session is closed, every call on it and on its subscriptions rejects with CONNECTION_LOST and none hangs",
+    kind: "limit",
+    async run(world) {
+      const { session } = await world.session({ steady: true });
+      await refusesAfter(world, session, () => session.close());
+      assert.equal(await session.closed, undefined, "`closed` must resolve without an error where somebody asked for the end");
+    },
+  },
+  {
+    promise: 20,
+    title: "once a session is lost, every call on it and on its subscriptions rejects with CONNECTION_LOST and none hangs",
+    kind: "fault",
+    area: "close",
+    breaksItself: true,
+    async run(world) {
+      const { session } = await world.session();
+      await refusesAfter(world, session, async () => {
+        world.disconnect();
+        assert.ok((await session.closed) instanceof Error, "`closed` must resolve with an error where the connection was lost");
+      });
     },
   },
   {
