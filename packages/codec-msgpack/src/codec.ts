@@ -3,7 +3,7 @@ import { type Codec, HalyardError, isHalyardError } from "@halyard/core/spi";
 import { Packr } from "msgpackr";
 import { damaged } from "./errors.ts";
 import { type MsgpackOptions, resolveOptions } from "./options.ts";
-import { isPlain, writable } from "./payload.ts";
+import { countPlain, tooMany, writable } from "./payload.ts";
 import { Reader } from "./reader.ts";
 import { KeyCache } from "./texts.ts";
 
@@ -29,7 +29,9 @@ export function msgpack(options: MsgpackOptions = {}): Codec {
     contentType: "application/msgpack",
     encode(payload) {
       try {
-        return pack(isPlain(payload, limits.depthMax) ? payload : writable(payload, limits.depthMax, pack));
+        const containers = countPlain(payload, limits.depthMax);
+        if (containers > limits.containersMax) throw tooMany(limits.containersMax);
+        return pack(containers >= 0 ? payload : writable(payload, limits, pack));
       } catch (error) {
         if (isHalyardError(error)) throw error;
         throw new HalyardError("ENCODE_FAILED", `The payload cannot be written as MessagePack: ${textOf(error)}`, { cause: error });

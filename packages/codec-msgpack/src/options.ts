@@ -25,7 +25,7 @@ export interface MsgpackOptions {
   /** Deepest nesting of lists, maps and sets, in and out. Default 512: more has never been a message, and thousands would overflow the stack. */
   readonly depthMax?: number;
   /**
-   * Most lists, maps, sets, dates, byte arrays and extensions of one message. Default 500,000. One byte is enough to write an empty map of 56 bytes
+   * Most lists, maps, sets, dates, byte arrays and extensions of one message, in and out; a `Map` or `Set` counts as two. Default 500,000. One byte is enough to write an empty map of 56 bytes
    * and two for an empty byte array of 250, so that without this bound a body of 16 MiB could fill 2 GB.
    */
   readonly containersMax?: number;

@@ -3,17 +3,22 @@
  *
  * msgpackr takes everything and changes some of it: it writes functions as an extension, other typed arrays with their values cut to bytes, half a
  * surrogate pair as bytes that are no UTF-8, a `Map` like an object, and a `Set` as an extension whose content lies outside of it, which other
- * implementations misread. So there is a look first, in two functions as in core's JSON codec: `isPlain` is fast and says yes for most payloads, which
+ * implementations misread. So there is a look first, in two functions as in core's JSON codec: `countPlain` is fast and enough for most payloads, which
  * are then written as they are; the rest goes through `writable`, which makes a copy with `Map` and `Set` packed, or says what is wrong and where.
+ *
+ * Both count as the reader does: what it would refuse must fail where it is published, not in every consumer.
  */
 import { HalyardError } from "@halyard/core/spi";
-import { mapType, setType } from "./options.ts";
+import { type MsgpackLimits, mapType, setType } from "./options.ts";
 import { PackedExtension } from "./packed-extension.ts";
 
-/** Whether msgpackr can have it as it is; `false` also means "ask `writable`". */
-export function isPlain(value: unknown, levelsLeft: number): boolean {
-  if (typeof value === "object" && value !== null) return isObjectPlain(value, levelsLeft);
-  return isPrimitivePlain(value);
+/** What `countPlain` returns for what is not plain, or may not be. */
+const notPlain = -1;
+
+/** How many lists, maps, dates and byte arrays there are in a payload that msgpackr can have as it is; negative means "ask `writable`". */
+export function countPlain(value: unknown, levelsLeft: number): number {
+  if (typeof value === "object" && value !== null) return countInObject(value, levelsLeft);
+  return isPrimitivePlain(value) ? 0 : notPlain;
 }
 
 function isPrimitivePlain(value: unknown): boolean {
@@ -21,25 +26,35 @@ function isPrimitivePlain(value: unknown): boolean {
   return typeof value === "number" || typeof value === "boolean" || value === null || (typeof value === "bigint" && isInRange(value));
 }
 
-function isObjectPlain(object: object, levelsLeft: number): boolean {
-  if (levelsLeft <= 0) return false;
+function countInObject(object: object, levelsLeft: number): number {
+  if (levelsLeft <= 0) return notPlain;
+  let count = 1;
   if (object.constructor === Object) {
     for (const key in object) {
       const value: unknown = (object as Record<string, unknown>)[key];
-      if (!key.isWellFormed()) return false;
-      if (typeof value === "object" ? value !== null && !isObjectPlain(value, levelsLeft - 1) : !isPrimitivePlain(value)) return false;
+      if (!key.isWellFormed()) return notPlain;
+      if (typeof value === "object" && value !== null) {
+        const inside = countInObject(value, levelsLeft - 1);
+        if (inside < 0) return notPlain;
+        count += inside;
+      } else if (!isPrimitivePlain(value)) return notPlain;
     }
     // A key `toJSON` with anything but a function is a plain one; functions were refused above.
-    return true;
+    return count;
   }
   if (Array.isArray(object)) {
     for (let index = 0; index < object.length; index++) {
       const value: unknown = object[index];
-      if (typeof value === "object" ? value !== null && !isObjectPlain(value, levelsLeft - 1) : !isPrimitivePlain(value)) return false;
+      if (typeof value === "object" && value !== null) {
+        const inside = countInObject(value, levelsLeft - 1);
+        if (inside < 0) return notPlain;
+        count += inside;
+      } else if (!isPrimitivePlain(value)) return notPlain;
     }
-    return true;
+    return count;
   }
-  return object instanceof Uint8Array || (object.constructor === Date && !Number.isNaN((object as Date).getTime()));
+  const isLeaf = object instanceof Uint8Array || (object.constructor === Date && !Number.isNaN((object as Date).getTime()));
+  return isLeaf ? count : notPlain;
 }
 
 const int64Min = -(2n ** 63n);
@@ -56,16 +71,19 @@ export type Pack = (value: unknown) => Uint8Array;
  * A copy of the payload as msgpackr can have it.
  * @throws ENCODE_FAILED with the place of what cannot be carried
  */
-export function writable(payload: unknown, depthMax: number, pack: Pack): unknown {
-  return new Writable(depthMax, pack).of(payload, "payload", 0);
+export function writable(payload: unknown, limits: WriteLimits, pack: Pack): unknown {
+  return new Writable(limits, pack).of(payload, "payload", 0);
 }
 
-class Writable {
-  readonly #depthMax: number;
-  readonly #pack: Pack;
+export type WriteLimits = Pick<MsgpackLimits, "depthMax" | "containersMax">;
 
-  constructor(depthMax: number, pack: Pack) {
-    this.#depthMax = depthMax;
+class Writable {
+  readonly #limits: WriteLimits;
+  readonly #pack: Pack;
+  #containers = 0;
+
+  constructor(limits: WriteLimits, pack: Pack) {
+    this.#limits = limits;
     this.#pack = pack;
   }
 
@@ -75,29 +93,46 @@ class Writable {
     if (typeof value === "function" || typeof value === "symbol") throw refused(path, `a ${typeof value}`);
     if (value === undefined) throw refused(path, "undefined");
     if (typeof value !== "object" || value === null) return value;
-    if (depth >= this.#depthMax) throw refused(path.slice(0, 100), `nested deeper than ${this.#depthMax}, or in itself`);
+    const { depthMax } = this.#limits;
+    if (depth >= depthMax) throw refused(path.slice(0, 100), `nested deeper than ${depthMax}, or in itself`);
     return this.#ofObject(value, path, depth + 1);
   }
 
   #ofObject(value: object, path: string, depth: number): unknown {
-    if (value instanceof Uint8Array) return value;
-    if (value instanceof Date) {
-      if (Number.isNaN(value.getTime())) throw refused(path, "a Date that is no date");
+    if (value instanceof Uint8Array) {
+      this.#count(1);
       return value;
     }
-    if (value instanceof Map) {
-      const entries = [...value].map(([key, entry]) => [this.of(key, `${path} (a key)`, depth), this.of(entry, `${path} (a value)`, depth)] as const);
-      return new PackedExtension(mapType, this.#pack(new Map(entries)));
+    if (value instanceof Date) {
+      if (Number.isNaN(value.getTime())) throw refused(path, "a Date that is no date");
+      this.#count(1);
+      return value;
     }
-    if (value instanceof Set) return new PackedExtension(setType, this.#pack([...value].map((item) => this.of(item, `${path} (an item)`, depth))));
+    if (value instanceof Map || value instanceof Set) return this.#ofCollection(value, path, depth);
     if ("toJSON" in value && typeof value.toJSON === "function") {
       const stated: unknown = value.toJSON("");
       if (stated !== value) return this.of(stated, path, depth);
     }
+    this.#count(1);
     if (Array.isArray(value)) return Array.from(value, (item, index) => this.of(item, `${path}[${index}]`, depth));
     const kind = lostKind(value);
     if (kind !== undefined) throw refused(path, kind);
     return this.#ofProperties(value, path, depth);
+  }
+
+  /** An extension and, within it, a map or list. */
+  #ofCollection(value: Map<unknown, unknown> | Set<unknown>, path: string, depth: number): PackedExtension {
+    this.#count(2);
+    if (value instanceof Map) {
+      const entries = [...value].map(([key, entry]) => [this.of(key, `${path} (a key)`, depth), this.of(entry, `${path} (a value)`, depth)] as const);
+      return new PackedExtension(mapType, this.#pack(new Map(entries)));
+    }
+    return new PackedExtension(setType, this.#pack([...value].map((item) => this.of(item, `${path} (an item)`, depth))));
+  }
+
+  #count(containers: number): void {
+    this.#containers += containers;
+    if (this.#containers > this.#limits.containersMax) throw tooMany(this.#limits.containersMax);
   }
 
   /** A property that is `undefined` is left out, as JSON does it: a change of codec changes no message. */
@@ -138,6 +173,12 @@ const lostKinds: readonly (readonly [new (...parameters: never) => object, strin
 function lostKind(value: object): string | undefined {
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} (use Array.from, or a Uint8Array of its bytes)`;
   return lostKinds.find(([kind]) => value instanceof kind)?.[1];
+}
+
+/** The reader's bound, at the publisher. */
+export function tooMany(containersMax: number): HalyardError {
+  const text = `The payload holds more than ${containersMax} lists, maps, dates and byte arrays, which consumers refuse: split it, or raise containersMax of msgpack() here and in all of them.`;
+  return new HalyardError("ENCODE_FAILED", text, { details: { containersMax } });
 }
 
 function refused(path: string, what: string): HalyardError {

@@ -91,6 +91,24 @@ test("the bounds are what the options say", () => {
 });
 
 test.for([
+  ["lists", [[], [], []]],
+  ["maps", { a: {}, b: {}, c: {} }],
+  ["dates and byte arrays", [new Date(0), new Uint8Array(1), Buffer.alloc(1)]],
+  ["a Map", [new Map([[1, new Date(0)]])]],
+  ["Sets", new Set([new Set()])],
+  ["what toJSON states", [{ toJSON: () => [[], []] }]],
+  ["maps beside undefined", { a: {}, b: undefined, c: [new Date(0)] }],
+] as const)("as many containers are written as are read: %s", ([, payload]) => {
+  const bytes = msgpack({ containersMax: 4 }).encode(payload);
+  expect(codec.decode(bytes)).toBeDefined();
+  expect(msgpack({ containersMax: 4 }).decode(bytes)).toEqual(codec.decode(bytes));
+  expect(() => msgpack({ containersMax: 3 }).decode(bytes)).toThrow(refusal("more than 3"));
+  expect(() => msgpack({ containersMax: 3 }).encode(payload)).toThrow(
+    expect.objectContaining({ code: "ENCODE_FAILED", message: expect.stringMatching(/more than 3 .* split it, or raise containersMax/) }),
+  );
+});
+
+test.for([
   { depthMax: 0 },
   { depthMax: 1e6 },
   { containersMax: 1.5 },
