@@ -23,8 +23,8 @@ export const orderCases: readonly ConformanceCase[] = [
       await consumer.subscribe("order.one", { group: "g", inFlightMax: 20 }, inbox.handle);
       for (const index of numbers(50)) await publisher.publish("order.one", index);
       await Promise.all(numbers(150).map((index) => publisher.publish("order.one", 50 + index)));
-      await world.until(() => inbox.seen.length >= 200, "all arrive");
-      assert.deepEqual(inbox.payloads(), numbers(200));
+      await world.until(() => inbox.seen.length >= 200, "all that was published arrives");
+      assert.deepEqual(inbox.payloads(), numbers(200), "a topic lost its order: batches that are in flight together must be stored as they were given");
     },
   },
   {
@@ -45,7 +45,7 @@ export const orderCases: readonly ConformanceCase[] = [
         assert.deepEqual(
           indexes,
           [...indexes].sort((left, right) => left - right),
-          topic,
+          `${topic} lost its order: messages of one topic in one batch must be stored as they stand in it`,
         );
       }
     },
@@ -60,8 +60,8 @@ export const orderCases: readonly ConformanceCase[] = [
       const inbox = recorder();
       await bus.subscribe("order.live", {}, inbox.handle);
       await Promise.all(numbers(200).map((index) => bus.publish("order.live", index)));
-      await world.until(() => inbox.seen.length >= 200, "all arrive");
-      assert.deepEqual(inbox.payloads(), numbers(200));
+      await world.until(() => inbox.seen.length >= 200, "all that was published arrives");
+      assert.deepEqual(inbox.payloads(), numbers(200), "a live subscription got a topic out of order");
     },
   },
   {
@@ -85,16 +85,16 @@ export const orderCases: readonly ConformanceCase[] = [
       });
       await Promise.all(numbers(60).map((index) => bus.publish("key.one", `${"abc"[index % 3]}${index}`, { key: "abc"[index % 3] ?? "a" })));
       await world.until(() => handled.length >= 60, "all are handled");
-      assert.equal(handled.length, 60, "none failed");
+      assert.equal(handled.length, 60, "a message was handled twice, or failed because two of its key ran at once");
       for (const key of "abc") {
         const indexes = handled.filter((text) => text.startsWith(key)).map((text) => Number(text.slice(1)));
         assert.deepEqual(
           indexes,
           [...indexes].sort((left, right) => left - right),
-          `key ${key}`,
+          `key ${key} was handled out of order: deliveries of one topic must come in the order in which it was published`,
         );
       }
-      assert.ok(mostKeys > 1, "keys wait for each other");
+      assert.ok(mostKeys > 1, "keys wait for each other: `receive` must hand over more than one at a time, as far as the credit goes");
     },
   },
   {
@@ -117,11 +117,11 @@ export const orderCases: readonly ConformanceCase[] = [
       for (const text of ["a1", "a2", "a3"]) await bus.publish("key.one", text, { key: "a" });
       await failing.opened;
       for (const text of ["b1", "b2"]) await bus.publish("key.one", text, { key: "b" });
-      await world.until(() => handled.length >= 2, "the other key flows");
-      assert.deepEqual(handled, ["b1", "b2"]);
+      await world.until(() => handled.length >= 2, "the other key flows while one is retried in place");
+      assert.deepEqual(handled, ["b1", "b2"], "a later message of a key overtook the one that is retried in place, or the other key lost its order");
       isHealed = true;
-      await world.until(() => handled.length >= 5, "the key goes on");
-      assert.deepEqual(handled.slice(2), ["a1", "a2", "a3"]);
+      await world.until(() => handled.length >= 5, "the key goes on once its first message is handled");
+      assert.deepEqual(handled.slice(2), ["a1", "a2", "a3"], "the key that waited for its retry lost its order");
     },
   },
   {
@@ -137,8 +137,12 @@ export const orderCases: readonly ConformanceCase[] = [
       await bus.subscribe("key.#", { group: "g", ordered: true, concurrency: 2 }, inbox.handle);
       for (const index of [1, 2, 3]) await bus.publish("key.one", index, { key: "a" });
       await world.until(() => inbox.payloads().includes(3), "the key goes on");
-      assert.deepEqual(inbox.payloads(), [1, 1, 1, 2, 3]);
-      await world.until(async () => (await bus.deadLetters("g").count()) === 1, "the letter is there");
+      assert.deepEqual(
+        inbox.payloads(),
+        [1, 1, 1, 2, 3],
+        "attempts of a key's failing message were mixed with its later messages, or were more or fewer than three",
+      );
+      await world.until(async () => (await bus.deadLetters("g").count()) === 1, "the message that failed is the group's only dead letter");
     },
   },
   {
@@ -154,17 +158,21 @@ export const orderCases: readonly ConformanceCase[] = [
         await bus.subscribe("solo.#", { group: "g", exclusive: true, inFlightMax: 5 }, ({ payload }) => void order.push({ member, payload }));
       }
       for (const index of numbers(20)) await publisher.publish("solo.one", index);
-      await world.until(() => order.length >= 20, "all arrive");
+      await world.until(() => order.length >= 20, "the active member gets all");
       const first = order[0]?.member ?? 0;
-      assert.deepEqual(new Set(order.map(({ member }) => member)), new Set([first]), "two members were active");
+      assert.deepEqual(new Set(order.map(({ member }) => member)), new Set([first]), "two exclusive members were active at once");
       await members[first]?.close();
       for (const index of numbers(20)) await publisher.publish("solo.one", 20 + index);
       await world.until(() => order.length >= 40, "the next member takes over");
       assert.deepEqual(
         order.map(({ payload }) => payload),
         numbers(40),
+        "a message was lost, repeated or out of order when the next exclusive member took over",
       );
-      assert.ok(order.slice(20).every(({ member }) => member !== first));
+      assert.ok(
+        order.slice(20).every(({ member }) => member !== first),
+        "the member that closed was handed messages after the next one had taken over",
+      );
     },
   },
   {
@@ -196,7 +204,8 @@ export const orderCases: readonly ConformanceCase[] = [
       if (world.capabilities.orderedTopics) assert.deepEqual(taken, [...held, "3"], "what the first one held comes before what is new");
       await settles(plain, beside);
       await publishes(4);
-      assert.deepEqual(await textsOf(plain, 1, "after the take-over the member that did not ask gets nothing more"), ["4"]);
+      const more = await textsOf(plain, 1, "after the take-over the member that did not ask gets nothing more");
+      assert.deepEqual(more, ["4"], "after the take-over the member that did not ask got what another one held");
     },
   },
   {
@@ -232,6 +241,7 @@ export const orderCases: readonly ConformanceCase[] = [
       await assert.rejects(
         bus.subscribe("a", { group: "g", exclusive: true }, () => undefined),
         (error) => isHalyardError(error, "UNSUPPORTED"),
+        "capabilities.exclusive is false, so a group that asks for exclusive must be refused with UNSUPPORTED",
       );
     },
   },

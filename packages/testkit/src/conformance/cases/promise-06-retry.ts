@@ -24,8 +24,8 @@ export const retryCases: readonly ConformanceCase[] = [
       await later.publish("r.one", "end");
       await world.until(() => second.seen.length > 0, "the end arrives");
       await pause(100);
-      assert.deepEqual(second.payloads(), ["end"]);
-      assert.equal(first.seen.length, 100);
+      assert.deepEqual(second.payloads(), ["end"], "something came again that was acked before its bus closed: `close` must flush acks");
+      assert.equal(first.seen.length, 100, "something was handled twice although it was acked");
     },
   },
   {
@@ -64,14 +64,15 @@ export const retryCases: readonly ConformanceCase[] = [
       assert.deepEqual(
         failing.seen.map(({ attempt }) => attempt),
         [1, 2, 3],
+        "attempts do not count up: carry `attempt` unchanged with the copy of a move",
       );
-      assert.deepEqual(new Set(failing.ids()), new Set([id]));
+      assert.deepEqual(new Set(failing.ids()), new Set([id]), "a retry came under another id: the copy of a move keeps the id of its message");
       for (const index of [1, 2]) {
         const waitedMs = (failing.seen[index]?.atMs ?? 0) - (failing.seen[index - 1]?.atMs ?? 0);
         assert.ok(waitedMs >= 120 - world.graceMs, `attempt ${index + 1} came after ${waitedMs} ms instead of 120`);
       }
       const last = failing.seen.at(-1)?.message;
-      assert.deepEqual([last?.payload, last?.headers.note, last?.key], [{ n: 1 }, "kept", "k"]);
+      assert.deepEqual([last?.payload, last?.headers.note, last?.key], [{ n: 1 }, "kept", "k"], "a retry lost its payload, a header or its key");
       await bus.publish("r.end", "end");
       await world.until(() => other.payloads().filter((payload) => payload === "end").length === 2, "the others get the end");
       assert.equal(other.seen.length, 4, "another group or a live subscription saw the retry");
@@ -91,11 +92,12 @@ export const retryCases: readonly ConformanceCase[] = [
       const again = await receivesOne(subscription);
       const waitedMs = performance.now() - startMs;
       assert.ok(waitedMs >= 200 - world.graceMs, `it came after ${waitedMs} ms instead of 200`);
-      assert.equal(again.message.id, delivery.message.id);
-      assert.equal(again.message.attempt, 2);
-      assert.equal(again.message.topic, "r.one");
-      assert.equal(again.message.headers.note, "moved");
-      assert.equal(textOf(again.message), '"original"');
+      const { id, attempt, topic, headers } = again.message;
+      assert.deepEqual(
+        [id, attempt, topic, headers.note, textOf(again.message)],
+        [delivery.message.id, 2, "r.one", "moved", '"original"'],
+        "a move must store the message that it was given, not the original: id, attempt, topic, a header and the body",
+      );
       await settles(subscription, again);
       await receivesNothing(subscription, "the original is still there");
     },
@@ -111,9 +113,9 @@ export const retryCases: readonly ConformanceCase[] = [
       const delivery = await receivesOne(subscription);
       await settles(subscription, delivery, { type: "release" });
       const again = await receivesOne(subscription);
-      assert.equal(again.message.id, delivery.message.id);
-      assert.equal(again.message.attempt, 1);
-      assert.ok(again.deliveries >= 1);
+      assert.equal(again.message.id, delivery.message.id, "what was released came back under another id");
+      assert.equal(again.message.attempt, 1, "a release was counted as an attempt: nothing was tried");
+      assert.ok(again.deliveries >= 1, `deliveries counts this hand-over too, so it is never below 1; it says ${again.deliveries}`);
       await settles(subscription, again);
     },
   },
@@ -162,10 +164,10 @@ export const retryCases: readonly ConformanceCase[] = [
       });
       await bus.subscribe("r.#", { group: "g" }, inbox.handle);
       await bus.publish("r.one", 1);
-      await world.until(() => inbox.seen.length >= 2, "the second attempt");
+      await world.until(() => inbox.seen.length >= 2, "the retry that the handler asked for comes");
       const waitedMs = (inbox.seen[1]?.atMs ?? 0) - (inbox.seen[0]?.atMs ?? 0);
       assert.ok(waitedMs >= 150 - world.graceMs, `it came after ${waitedMs} ms instead of 150`);
-      assert.equal(inbox.seen[1]?.attempt, 2);
+      assert.equal(inbox.seen[1]?.attempt, 2, "a retry that the handler asked for is an attempt like any other");
     },
   },
   {
@@ -188,11 +190,16 @@ export const retryCases: readonly ConformanceCase[] = [
         else ack();
         if (run === "retry 2") await bus.publish("r.one", "leave", { id: "leave" });
       }
-      assert.deepEqual([...runs].sort(), ["ack 1", "dead 1", "leave 1", "release 1", "retry 1", "retry 2"]);
+      const wanted = ["ack 1", "dead 1", "leave 1", "release 1", "retry 1", "retry 2"];
+      assert.deepEqual([...runs].sort(), wanted, "settling by hand gave other attempts: only a retry raises `attempt`, and what is dead or acked ends");
       const inbox = recorder();
       await bus.subscribe("r.#", { group: "g" }, inbox.handle);
       await world.until(() => inbox.payloads().includes("leave"), "what was left unsettled comes again");
-      assert.equal((await bus.deadLetters("g").get("dead"))?.error?.message, "by hand");
+      assert.equal(
+        (await bus.deadLetters("g").get("dead"))?.error?.message,
+        "by hand",
+        "the letter that was made by hand is missing or lost its reason, a header",
+      );
       assert.ok(!inbox.payloads().includes("ack"), "what was acked by hand came again");
     },
   },
@@ -210,8 +217,8 @@ export const retryCases: readonly ConformanceCase[] = [
       await bus.publish("r.one", "good");
       await world.until(() => inbox.payloads().includes("good"), "the next one arrives");
       await pause(100);
-      assert.deepEqual(inbox.payloads(), ["bad", "good"]);
-      assert.equal(await bus.deadLetters("g").count(), 0);
+      assert.deepEqual(inbox.payloads(), ["bad", "good"], "what was settled on receipt came again, or something was lost although the connection held");
+      assert.equal(await bus.deadLetters("g").count(), 0, "what was settled on receipt cannot become a dead letter");
     },
   },
   {
@@ -230,7 +237,7 @@ export const retryCases: readonly ConformanceCase[] = [
       const inbox = recorder();
       await publisher.subscribe("r.#", { group: "g" }, inbox.handle);
       await world.until(() => inbox.seen.length >= 1, "another member gets the retry");
-      assert.deepEqual(inbox.ids(), [id]);
+      assert.deepEqual(inbox.ids(), [id], "the retry of a dead consumer came more than once, or something else came");
       assert.ok(
         inbox.seen.some(({ attempt }) => attempt === 2),
         "its attempt was forgotten",
@@ -263,7 +270,7 @@ export const retryCases: readonly ConformanceCase[] = [
       await ledger.closes(world, publisher, "g");
       await consumer.close({ timeoutMs: 10_000 });
       const seenBefore = ledger.handled.size;
-      assert.equal(seenBefore, 201);
+      assert.equal(seenBefore, 201, "something ended in the dead letters although no handler failed");
       const later = recorder();
       await publisher.subscribe("s.#", { group: "g", concurrency: 10 }, later.handle);
       await publisher.publish("s.end", "end", { id: "end" });

@@ -34,26 +34,29 @@ export const redriveCases: readonly ConformanceCase[] = [
     async run(world) {
       const bus = await world.bus();
       const letters = bus.deadLetters("g");
-      assert.equal(await letters.count(), 0, "a group without letters");
-      assert.deepEqual(await letters.list(), []);
+      assert.equal(await letters.count(), 0, "a group without letters has none: count must say 0 and not fail");
+      assert.deepEqual(await letters.list(), [], "walking a group without letters must show no page, or empty ones");
       await lettersByFailing(world, bus, 5);
       assert.deepEqual(
         (await letters.list()).map(({ id }) => id),
         ["m0", "m1", "m2", "m3", "m4"],
+        "a walk must show all letters, oldest first",
       );
       assert.deepEqual(
         (await letters.list({ limit: 2 })).map(({ id }) => id),
         ["m0", "m1"],
+        "a walk that was stopped after two must have shown the oldest two",
       );
-      assert.equal((await letters.get("m3"))?.message.payload, 3);
-      assert.equal(await letters.get("missing"), undefined);
-      assert.equal(await letters.remove(["m1", "m2"]), 2);
+      assert.equal((await letters.get("m3"))?.message.payload, 3, "a letter that is there was not found by its id, or has another body");
+      assert.equal(await letters.get("missing"), undefined, "a letter was found that is not there");
+      assert.equal(await letters.remove(["m1", "m2"]), 2, "the verdict `remove` about two letters must remove two");
       assert.deepEqual(
         (await letters.list()).map(({ id }) => id),
         ["m0", "m3", "m4"],
+        "`remove` must take exactly the letters that it was said about, and leave the others in place and order",
       );
-      assert.equal(await letters.purge(), 3);
-      assert.equal(await letters.count(), 0);
+      assert.equal(await letters.purge(), 3, "purge must return how many letters it removed");
+      assert.equal(await letters.count(), 0, "letters are left after a purge");
     },
   },
   {
@@ -68,16 +71,21 @@ export const redriveCases: readonly ConformanceCase[] = [
       await lettersByFailing(world, bus, 3);
       const inbox = recorder();
       await bus.subscribe("l.#", { group: "g" }, inbox.handle);
-      assert.equal(await bus.deadLetters("g").redrive("m1"), 1);
-      await world.until(() => inbox.seen.length >= 1, "it comes again");
-      assert.deepEqual([inbox.seen[0]?.message.id, inbox.seen[0]?.attempt, inbox.seen[0]?.message.topic], ["m1", 1, "l.one"]);
-      assert.equal(await bus.deadLetters("g").redrive("all"), 2);
-      await world.until(() => inbox.seen.length >= 3, "all come again");
-      assert.equal(await bus.deadLetters("g").count(), 0);
+      assert.equal(await bus.deadLetters("g").redrive("m1"), 1, "one letter was to be redriven");
+      await world.until(() => inbox.seen.length >= 1, "what was redriven comes again; it must not be taken for a duplicate of its id");
+      const [again] = inbox.seen;
+      assert.deepEqual(
+        [again?.message.id, again?.attempt, again?.message.topic],
+        ["m1", 1, "l.one"],
+        "a redrive must store the message that the verdict gives: its id, attempt 1, its topic",
+      );
+      assert.equal(await bus.deadLetters("g").redrive("all"), 2, "two letters were left to be redriven");
+      await world.until(() => inbox.seen.length >= 3, "all that was redriven comes again");
+      assert.equal(await bus.deadLetters("g").count(), 0, "a letter stayed although it was redriven: it would be handled twice");
       await bus.publish("l.end", "end");
       await world.until(() => other.payloads().filter((payload) => payload === "end").length === 2, "the end arrives");
       assert.equal(other.seen.length, 8, "another group saw the redrive");
-      assert.equal(inbox.seen.filter(({ message }) => message.payload !== "end").length, 3);
+      assert.equal(inbox.seen.filter(({ message }) => message.payload !== "end").length, 3, "a letter that was redriven once came more than once");
     },
   },
   {
@@ -98,8 +106,9 @@ export const redriveCases: readonly ConformanceCase[] = [
       assert.deepEqual(
         inbox.seen.map(({ attempt }) => attempt),
         [1, 2, 3, 1],
+        "a redriven letter begins at attempt 1, each time",
       );
-      assert.equal(await bus.deadLetters("g").count(), 0);
+      assert.equal(await bus.deadLetters("g").count(), 0, "a letter stayed although it was redriven and handled");
     },
   },
   {
@@ -113,12 +122,13 @@ export const redriveCases: readonly ConformanceCase[] = [
       await bus.subscribe("l.#", { group: "g" }, inbox.handle);
       const fates = ["keep", "remove", "redrive"] as const;
       const result = await bus.deadLetters("g").handle(({ message }) => fates[Number(message.payload) % 3] ?? "keep");
-      assert.deepEqual(result, { kept: 2, removed: 2, redriven: 2 });
+      assert.deepEqual(result, { kept: 2, removed: 2, redriven: 2 }, "a walk must show each of the six letters once");
       await world.until(() => inbox.seen.length >= 2, "the redriven come again");
-      assert.deepEqual([...inbox.ids()].sort(), ["m2", "m5"]);
+      assert.deepEqual([...inbox.ids()].sort(), ["m2", "m5"], "verdicts went to other letters than those they were given about");
       assert.deepEqual(
         (await bus.deadLetters("g").list()).map(({ id }) => id),
         ["m0", "m3"],
+        "the letters that were kept must stay, and no other",
       );
     },
   },
@@ -129,8 +139,9 @@ export const redriveCases: readonly ConformanceCase[] = [
     async run(world) {
       const bus = await world.bus();
       await lettersByFailing(world, bus, 3);
-      for (let time = 0; time < 25; time++) assert.equal((await bus.deadLetters("g").list()).length, 3, `look ${time + 1}`);
-      assert.equal(await bus.deadLetters("g").count(), 3);
+      for (let time = 0; time < 25; time++)
+        assert.equal((await bus.deadLetters("g").list()).length, 3, `look ${time + 1} used a letter up: brokers that count deliveries must not count looks`);
+      assert.equal(await bus.deadLetters("g").count(), 3, "looking changed the count");
     },
   },
   {
@@ -149,19 +160,20 @@ export const redriveCases: readonly ConformanceCase[] = [
       });
       assert.ok(
         pages.every((size) => size >= 1 && size <= 50),
-        `pages of ${pages.join(", ")}`,
+        `a page holds 1 to pageMax (50) letters; these held ${pages.join(", ")}`,
       );
       assert.deepEqual(
         ids,
         numbers(120).map((index) => `m${index}`),
+        "a walk must show every letter once, oldest first, over all its pages",
       );
       let visits = 0;
       await session.deadLetters.walk("g", { pageMax: 50, signal: never }, async () => {
         visits++;
         return "stop";
       });
-      assert.equal(visits, 1);
-      assert.equal(await session.deadLetters.count("g", never), 120);
+      assert.equal(visits, 1, "a walk went on although its visitor said stop");
+      assert.equal(await session.deadLetters.count("g", never), 120, "a walk that kept or stopped removed letters");
     },
   },
   {
@@ -187,7 +199,7 @@ export const redriveCases: readonly ConformanceCase[] = [
       assert.equal((await lettersOf(other, "h")).length, 1, "another group's letters can be walked meanwhile");
       leave.open();
       await first;
-      assert.equal((await lettersOf(other, "g")).length, 3);
+      assert.equal((await lettersOf(other, "g")).length, 3, "after the first walk has ended another session can walk, and finds all that was kept");
     },
   },
   {
@@ -200,10 +212,11 @@ export const redriveCases: readonly ConformanceCase[] = [
       const dying = session.deadLetters.walk("g", { pageMax: 2, signal: never }, async () => {
         throw new Error("the visitor died");
       });
-      await assert.rejects(dying, /the visitor died/);
+      await assert.rejects(dying, /the visitor died/, "what the visitor throws must come out of the walk as it is");
       assert.deepEqual(
         (await lettersOf(session, "g")).map(({ id }) => id),
         ["m0", "m1", "m2", "m3", "m4"],
+        "a visitor that throws gives no verdict: every letter stays, in its order, and the next walk is let in",
       );
     },
   },
@@ -233,7 +246,7 @@ export const redriveCases: readonly ConformanceCase[] = [
         ids = letters?.map(({ id }) => id) ?? [];
         return letters !== undefined;
       }, "the next walk is let in");
-      assert.equal(new Set(ids).size, ids.length);
+      assert.equal(new Set(ids).size, ids.length, "the walk after a broken one shows a letter twice");
       for (const index of numbers(5)) assert.ok(ids.includes(`m${5 + index}`), "a letter that no verdict was given about is gone");
     },
   },

@@ -97,10 +97,10 @@ export const closeCases: readonly ConformanceCase[] = [
       const second = recorder();
       await publisher.subscribe("x.#", { group: "g", concurrency: 5 }, second.handle);
       await world.until(() => second.seen.length >= 95, "another member gets what had not started");
-      assert.equal(finished, 0);
+      assert.equal(finished, 0, "a handler ended before it was let go");
       held.open();
       await closed;
-      assert.equal(finished, 5);
+      assert.equal(finished, 5, "close resolved before the handlers that ran had ended");
       await publisher.publish("x.end", "end");
       await world.until(() => second.payloads().includes("end"), "the end arrives");
       await pause(50);
@@ -110,7 +110,7 @@ export const closeCases: readonly ConformanceCase[] = [
         [],
         "something was handled twice",
       );
-      assert.equal(new Set([...first.payloads(), ...second.payloads()]).size, 101);
+      assert.equal(new Set([...first.payloads(), ...second.payloads()]).size, 101, "close lost a message that it should have given back");
       assert.ok(
         second.seen.every(({ attempt }) => attempt === 1),
         "giving back counted as an attempt",
@@ -150,7 +150,7 @@ export const closeCases: readonly ConformanceCase[] = [
       await world.until(() => new Set([...finished, ...rest.payloads()]).size === published, "all are handled");
       const repeated = [...counted([...finished, ...rest.payloads()])].filter(([, times]) => times > 1);
       assert.deepEqual(repeated, [], "what finished before close resolved came again");
-      assert.equal(await publisher.deadLetters("g").count(), 0);
+      assert.equal(await publisher.deadLetters("g").count(), 0, "giving back at close counted towards a dead letter");
     },
   },
   {
@@ -166,6 +166,7 @@ export const closeCases: readonly ConformanceCase[] = [
       assert.deepEqual(
         (await settled).filter(({ status }) => status === "rejected"),
         [],
+        "close did not wait for publishes that were on their way",
       );
       const later = await world.bus();
       const inbox = recorder();
@@ -191,7 +192,7 @@ export const closeCases: readonly ConformanceCase[] = [
       const startMs = performance.now();
       await bus.close({ timeoutMs: 200 });
       assert.ok(performance.now() - startMs < 10_000, "close took far longer than its deadline");
-      assert.equal(aborts, 1);
+      assert.equal(aborts, 1, "the signal of the handler that hangs must abort, once");
       const inbox = recorder();
       await other.subscribe("x.#", { group: "g" }, inbox.handle);
       await world.until(() => inbox.payloads().includes("hung"), "the message comes back");
@@ -211,7 +212,7 @@ export const closeCases: readonly ConformanceCase[] = [
       await bus.publish("x.one", 2);
       const again = await bus.subscribe("x.#", { group: "g" }, inbox.handle);
       await world.until(() => again.stats().handled === 1, "what came meanwhile waited");
-      assert.deepEqual(inbox.payloads(), [1, 2]);
+      assert.deepEqual(inbox.payloads(), [1, 2], "what was acked before the subscription closed came again, or what came meanwhile was lost");
       await Promise.all([bus.close(), bus.close()]);
       await bus.close();
       for (const call of [
@@ -223,6 +224,7 @@ export const closeCases: readonly ConformanceCase[] = [
         await assert.rejects(
           async () => call(),
           (error) => isHalyardError(error, "CLOSED"),
+          "a call on a bus that is closed must be refused with CLOSED",
         );
       }
     },
@@ -271,7 +273,7 @@ export const closeCases: readonly ConformanceCase[] = [
       held.open();
       await other.publish("x.one", "paused");
       await pause(100);
-      assert.equal(inbox.seen.length, 2);
+      assert.equal(inbox.seen.length, 2, "a paused subscription started a handler: after `credit(0)` nothing more may be handed over");
       subscription.resume();
       await world.until(() => inbox.payloads().includes("paused"), "it goes on");
     },
