@@ -1,6 +1,8 @@
 /** What stands behind a `Bus`: it wires the keeper, the outbox and the subscriptions together, and tells listeners what they report. */
 import type { Bus } from "./bus.ts";
 import type { ResolvedBusOptions } from "./bus-options.ts";
+import { closeOnSignal } from "./close-on-signal.ts";
+import { ConnectionReports } from "./connection-reports.ts";
 import type { ConsumeLine } from "./consume.ts";
 import { inConversation } from "./conversation.ts";
 import { type DeadLettersParts, deadLettersOf, type GroupDeadLetters } from "./dead-letters.ts";
@@ -13,7 +15,7 @@ import type { BusEvents } from "./events.ts";
 import type { Flight } from "./flight.ts";
 import { type ControlCall, GroupDefinitions, groupsOf } from "./groups.ts";
 import { type HistoryOptions, readHistory, readHistoryById } from "./history.ts";
-import { createIdSource } from "./id.ts";
+import { createIdSourceAt } from "./id.ts";
 import { type Health, health, type Inspection, type InspectParts, inspect } from "./inspect.ts";
 import { loggableError } from "./logger.ts";
 import { topicMatcher } from "./matcher.ts";
@@ -28,7 +30,7 @@ import { type PublishLine, publish, publishTo } from "./publish.ts";
 import { type BatchItem, publishBatch } from "./publish-batch.ts";
 import { Repeats } from "./repeats.ts";
 import { SessionKeeper } from "./session-keeper.ts";
-import type { BackendEvent, Session } from "./spi/backend.ts";
+import type { Session } from "./spi/backend.ts";
 import type { Capabilities } from "./spi/capabilities.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
 import { type ResolvedSubscribeOptions, resolveSubscribeOptions, type SubscribeOptions } from "./subscribe-options.ts";
@@ -54,6 +56,7 @@ export class BusCore {
   readonly #definitions = new GroupDefinitions();
   readonly #survivors = new Survivors();
   readonly #repeats: Repeats;
+  readonly #reports: ConnectionReports;
   readonly #stopListening: (() => void)[] = [];
   #capabilities: Capabilities | undefined;
   #packing: PackContext;
@@ -66,19 +69,26 @@ export class BusCore {
     this.namespace = options.namespace;
     this.backend = backend.name;
     this.#emitter = new Emitter<BusEvents>((error, event) => options.logger.error({ event, error: loggableError(error) }, "A listener of the bus failed."));
+    this.#reports = new ConnectionReports({
+      backend: this.backend,
+      namespace: this.namespace,
+      emitter: this.#emitter,
+      logger: options.logger,
+      subscriptions: this.#subscriptions,
+    });
     this.#ticker = new Ticker(clock);
     this.#repeats = new Repeats(clock);
-    const nextId = idSource(options);
+    const nextId = createIdSourceAt(options.idRandom);
     this.#keeper = new SessionKeeper({
       backend,
       clock,
       random,
       connectTimeoutMs: limits.connectTimeoutMs,
       startTimeoutMs: limits.startTimeoutMs,
-      host: { namespace: options.namespace, clientName: nextId(clock.nowMs()), clock, random, report: (event) => this.#onBackendEvent(event) },
+      host: { namespace: options.namespace, clientName: nextId(clock.nowMs()), clock, random, report: (event) => this.#reports.fromBackend(event) },
       onConnected: (session, isFirst) => this.#onConnected(session, isFirst),
       onLost: (error) => this.#onLost(error),
-      onConnectFailed: (error, attempt) => this.#onConnectFailed(error, attempt),
+      onConnectFailed: (error, attempt) => this.#reports.connectFailed(error, attempt),
     });
     this.#packing = { encoding: options.encoding, source: options.source, nextId, bodyBytesMax: options.encoding.bodyBytesMax, carriesValues: false };
     this.#outbox = new Outbox({ keeper: this.#keeper, clock, ticker: this.#ticker, limits, observer: outboxObserver(this.#metrics) });
@@ -105,7 +115,8 @@ export class BusCore {
       await this.close();
       throw error;
     }
-    for (const signal of this.#options.closeOnSignals) this.#closeOn(signal);
+    const { closeOnSignals, logger } = this.#options;
+    for (const signal of closeOnSignals) this.#stopListening.push(closeOnSignal(signal, logger, () => this.close()));
   }
 
   // ── Publishing ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +223,7 @@ export class BusCore {
       replyTo: (message, topic, payload, options) => this.#replyTo(message, topic, payload, options),
       publishLetter: (group, letter) => this.#publishLetter(group, letter),
       handlerMs: (durationMs) => this.#metrics.handlerLatency.record(durationMs),
-      warn: (text, error) => this.#warn(text, error),
+      warn: (text, error) => this.#reports.warn(text, error),
       leaseLost: (flight) => this.#emitter.emit("lease-loss", about(flight)),
       gap: (patterns, count) => {
         counters.missed += count ?? 0;
@@ -297,46 +308,19 @@ export class BusCore {
     };
   }
 
-  // ── What the connection reports ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #onConnected(session: Session, isFirst: boolean): void {
     const { bodyBytesMax, carriesValues } = session.capabilities;
     this.#capabilities = session.capabilities;
     this.#packing = { ...this.#packing, bodyBytesMax: Math.min(this.#options.encoding.bodyBytesMax, bodyBytesMax), carriesValues };
-    this.#emitter.emit("connection-open", { isFirst });
-    this.#options.logger.info({ backend: this.backend, namespace: this.namespace }, isFirst ? "Connected." : "Connected again.");
+    this.#reports.connected(isFirst);
     this.#outbox.wake();
   }
 
   #onLost(error: Error): void {
     for (const subscription of this.#subscriptions) subscription.onSessionEnd(error);
-    this.#emitter.emit("connection-loss", { error });
-    this.#options.logger.warn({ backend: this.backend, error: loggableError(error) }, "The connection was lost; connecting again.");
-  }
-
-  #onConnectFailed(error: Error, attempt: number): void {
-    this.#emitter.emit("connection-failure", { error, attempt });
-    this.#options.logger.warn({ backend: this.backend, attempt, error: loggableError(error) }, "Connecting failed; it is tried again.");
-  }
-
-  #onBackendEvent(event: BackendEvent): void {
-    if (event.type === "warning") this.#warn(event.text, undefined);
-    else if (event.type === "recreated") this.#emitter.emit("recreation", { what: event.what, lost: event.lost });
-    else if (event.type === "gap") this.#onGap(event);
-    else this.#emitter.emit(event.type === "blocked" ? "publish-block" : "publish-unblock", { reason: event.reason });
-  }
-
-  #onGap(event: Extract<BackendEvent, { type: "gap" }>): void {
-    for (const subscription of this.#subscriptions) {
-      if (subscription.source !== event.subscription) continue;
-      subscription.counters.missed += event.count ?? 0;
-      this.#emitter.emit("gap", { patterns: subscription.patterns, count: event.count });
-    }
-  }
-
-  #warn(text: string, error: Error | undefined): void {
-    this.#emitter.emit("warning", { text, error });
-    this.#options.logger.warn(error === undefined ? {} : { error: loggableError(error) }, text);
+    this.#reports.lost(error);
   }
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -359,18 +343,6 @@ export class BusCore {
     for (const stop of this.#stopListening) stop();
   }
 
-  #closeOn(signal: NodeJS.Signals): void {
-    const onSignal = (): void => {
-      this.#options.logger.info({ signal }, "Closing on a signal.");
-      // Whoever closes on a signal wants to end by it: it is sent again, once drained. Who else listens had it already: another bus may still drain.
-      void this.close().finally(() => {
-        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-      });
-    };
-    process.on(signal, onSignal);
-    this.#stopListening.push(() => process.removeListener(signal, onSignal));
-  }
-
   #assertOpen(): void {
     if (this.#isClosed || this.#closing !== undefined) throw new HalyardError("CLOSED", "The bus is closed.");
   }
@@ -380,14 +352,4 @@ function patternsOf(pattern: string | readonly string[]): readonly TopicPattern[
   const list = typeof pattern === "string" ? [pattern] : pattern;
   if (!Array.isArray(list) || list.length === 0) throw new HalyardError("INVALID_PATTERN", "Give a pattern, or a list of at least one.");
   return [...new Set(list)].map(parsePattern);
-}
-
-/** The id and the message's time come from one reading of the clock. */
-function idSource({ idRandom }: ResolvedBusOptions): (nowMs: number) => string {
-  let currentMs = 0;
-  const next = createIdSource({ clock: { nowMs: () => currentMs }, random: idRandom });
-  return (nowMs) => {
-    currentMs = nowMs;
-    return next();
-  };
 }

@@ -1,7 +1,7 @@
 /**
  * The handlers of one subscription: which flight starts when, what becomes of its end, and who is told. Deliveries come in by `take`, outcomes go
  * out to the settler of the source that handed the delivery over. All unsettled flights of the subscription are here, each in one place: the
- * backlog, between two runs in place (`#paused`, then `#due`), or running.
+ * backlog, between two runs in place, or running.
  */
 import { Backlog } from "./backlog.ts";
 import type { Clock } from "./clock.ts";
@@ -9,6 +9,7 @@ import { afterFailure, type ConsumeLine, deliver, type Verdict } from "./consume
 import { HalyardError } from "./errors.ts";
 import type { Flight } from "./flight.ts";
 import { FlightList } from "./flight-list.ts";
+import { InPlace } from "./in-place.ts";
 import { ownHeaders } from "./message.ts";
 import type { ConsumeCounters } from "./metrics.ts";
 import { ack, release } from "./outcome.ts";
@@ -41,10 +42,8 @@ export class Handlers {
   readonly #counters: ConsumeCounters;
   readonly #parts: HandlersParts;
   readonly #backlog: Backlog;
-  /** Between two runs in place, with what cancels the timer. */
-  readonly #paused = new Map<Flight, () => void>();
-  /** Came back from a pause in place while no handler was free: they go before the backlog. */
-  #due: Flight[] = [];
+  /** They go before the backlog. */
+  readonly #inPlace: InPlace;
   /** Settled before they ran (`ack: "received"`), and still running. */
   readonly #early = new Set<Flight>();
   /** Still running although their source is gone: nothing is settled any more, but they take a handler's place until they end or time out. */
@@ -61,6 +60,7 @@ export class Handlers {
     this.#counters = counters;
     this.#parts = parts;
     this.#backlog = new Backlog(options.ordered);
+    this.#inPlace = new InPlace(parts.clock, () => this.startNext());
     this.#timeoutMs = options.handlerTimeoutMs;
     this.settlerObserver = { settled: this.#onSettled, stale: this.#onStale, failed: this.#onSettleFailed };
   }
@@ -70,7 +70,7 @@ export class Handlers {
   }
 
   get waiting(): number {
-    return this.#backlog.size + this.#due.length;
+    return this.#backlog.size + this.#inPlace.due;
   }
 
   get #isLive(): boolean {
@@ -92,7 +92,7 @@ export class Handlers {
     // Where handlers end at once, the end of one is the start of the next: one reading of the clock a message instead of two.
     let nowMs: number | undefined;
     while (this.#running < this.#options.concurrency && !this.#isPaused) {
-      const flight = this.#due.length > 0 ? this.#due.shift() : this.#backlog.take();
+      const flight = this.#inPlace.take() ?? this.#backlog.take();
       if (flight === undefined) return;
       const startMs: number = nowMs ?? this.#parts.clock.monotonicMs();
       nowMs = isLapsed(flight, startMs) ? this.#skip(flight, startMs) : this.#start(flight, startMs);
@@ -110,12 +110,7 @@ export class Handlers {
   }
 
   giveBackUnstarted(): void {
-    const unstarted = [...this.#backlog.takeAll(), ...this.#due, ...this.#paused.keys()];
-    this.#due = [];
-    for (const flight of unstarted) {
-      this.#cancelPause(flight);
-      this.#settle(flight, release);
-    }
+    for (const flight of [...this.#backlog.takeAll(), ...this.#inPlace.takeAll()]) this.#settle(flight, release);
   }
 
   /** The source is gone, and what it handed over comes again; what runs is told. A live subscription keeps its copies: nobody hands them over again. */
@@ -123,7 +118,7 @@ export class Handlers {
     if (!this.#isLive) {
       const reason = new HalyardError("LEASE_LOST", "The connection was lost while the message was handled: it comes again, here or elsewhere.", { cause });
       this.#backlog.takeAll();
-      this.#due = [];
+      this.#inPlace.dropDue();
       for (const flight of this.flights.all()) {
         this.flights.remove(flight);
         if (flight.state !== "running") this.#forget(flight);
@@ -214,29 +209,17 @@ export class Handlers {
     else if (this.#isClosing) this.#settle(flight, release);
     else if (flight.index < 0)
       this.#forget(flight); // its source is gone: it comes again
-    else this.#pauseInPlace(flight, verdict.delayMs);
-  }
-
-  #pauseInPlace(flight: Flight, delayMs: number): void {
-    flight.state = "waiting";
-    const cancel = this.#parts.clock.after(delayMs, () => {
-      this.#paused.delete(flight);
-      this.#due.push(flight);
-      this.startNext();
-    });
-    this.#paused.set(flight, cancel);
-  }
-
-  #cancelPause(flight: Flight): void {
-    this.#paused.get(flight)?.();
-    this.#paused.delete(flight);
+    else {
+      flight.state = "waiting";
+      this.#inPlace.pause(flight, verdict.delayMs);
+    }
   }
 
   /** Not settled and not held any more: the broker hands it over again. */
   #forget(flight: Flight): void {
     flight.state = "over";
     this.#early.delete(flight);
-    this.#cancelPause(flight);
+    this.#inPlace.cancelPause(flight);
     this.#backlog.free(flight);
   }
 

@@ -65,6 +65,16 @@ export function createIdSource({ clock, random }: IdSourceOptions): () => string
   };
 }
 
+/** As `createIdSource`, for callers that have read the clock already: the id and the message's time come from one reading. */
+export function createIdSourceAt(random: IdSourceOptions["random"]): (nowMs: number) => string {
+  let currentMs = 0;
+  const next = createIdSource({ clock: { nowMs: () => currentMs }, random });
+  return (nowMs) => {
+    currentMs = nowMs;
+    return next();
+  };
+}
+
 /** Character codes of the twelve hexadecimal digits of a time. A lone publish makes them anew each time, so they are counted out, not formatted. */
 function timeCodes(timeMs: number): readonly number[] {
   const bounded = Math.min(Math.max(0, timeMs), timeMsMax);

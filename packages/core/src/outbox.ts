@@ -7,6 +7,7 @@
  * the next session, until its own deadline. The broker's dedup makes that one message.
  */
 import { AbortWatch } from "./abort-watch.ts";
+import { AnswerPace } from "./answer-pace.ts";
 import { type Clock, Turn } from "./clock.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import { HeldBack } from "./held-back.ts";
@@ -34,10 +35,6 @@ import { asError, type Deferred, deferred, endsWithin, sharedAbort } from "./wai
 const inFlightMessagesMax = 4_096;
 /** Less than subscriptions have: what is published should be handled before more is published. */
 const turnMs = 4;
-/** Unanswered batches from which on the next one waits for an answer. */
-const gatherFrom = 2;
-/** Where answers take longer, nothing waits for them. */
-const gatherMsMax = 3;
 
 export interface OutboxObserver {
   accepted(count: number, startMs: number, nowMs: number): void;
@@ -67,8 +64,7 @@ export class Outbox {
   /** No entry has an earlier deadline. */
   #deadlineMsMin = Number.POSITIVE_INFINITY;
   #idle: Deferred<void> | undefined;
-  /** How long an answer takes, a moving average. */
-  #answerMs = gatherMsMax;
+  readonly #pace = new AnswerPace();
 
   constructor(parts: { keeper: SessionKeeper; clock: Clock; ticker: Ticker; limits: Limits; observer: OutboxObserver }) {
     this.#keeper = parts.keeper;
@@ -159,12 +155,9 @@ export class Outbox {
     this.#waiting = from >= waiting.length ? [] : waiting.slice(from);
   };
 
-  /**
-   * While batches are unanswered and answers come quickly, what follows waits for the next answer: fewer and larger batches, where every call of a
-   * backend costs a system call at both ends. A slow broker (a confirm takes milliseconds) is never waited for, nor a full batch held back.
-   */
+  /** A full batch is never held back. */
   get #isGathering(): boolean {
-    return this.#flying.size >= gatherFrom && this.#answerMs < gatherMsMax && this.#waiting.length < batchMessagesMax;
+    return this.#waiting.length < batchMessagesMax && this.#pace.isWorthWaiting(this.#flying.size);
   }
 
   async #send(session: Session, batch: readonly Outgoing[]): Promise<void> {
@@ -187,7 +180,7 @@ export class Outbox {
     }
     this.#flying.delete(batch);
     this.#flyingCount -= batch.length;
-    this.#answerMs += (this.#clock.monotonicMs() - first.turn.startMs - this.#answerMs) / 8;
+    this.#pace.answered(this.#clock.monotonicMs() - first.turn.startMs);
     if (lost !== undefined) this.#repeatAll(session, batch, lost);
     else if (statuses === undefined) this.#acceptAll(session, batch);
     else this.#applyAll(session, batch, statuses);
@@ -283,7 +276,7 @@ export class Outbox {
   }
 
   readonly #watchDeadlines = (nowMs: number): boolean => {
-    if (this.#isGathering) this.#answerMs = gatherMsMax; // an answer is overdue: wait for it no longer
+    if (this.#isGathering) this.#pace.overdue();
     this.wake();
     if (nowMs < this.#deadlineMsMin) return this.#count > 0;
     let soonestMs = Number.POSITIVE_INFINITY;

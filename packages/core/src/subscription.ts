@@ -4,6 +4,8 @@
  */
 import { Turn } from "./clock.ts";
 import { type ConsumeLine, crashBudget } from "./consume.ts";
+import { Credit } from "./credit.ts";
+import { demand } from "./demands.ts";
 import type { PublishOptions } from "./envelope.ts";
 import { HalyardError, isHalyardError } from "./errors.ts";
 import { Flight, type FlightHost } from "./flight.ts";
@@ -17,7 +19,6 @@ import type { TopicPattern } from "./pattern.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { Settler } from "./settler.ts";
 import type { Session } from "./spi/backend.ts";
-import type { Capabilities } from "./spi/capabilities.ts";
 import type { Delivery, WireMessage } from "./spi/message.ts";
 import type { BackendSubscription } from "./spi/subscription.ts";
 import type { ResolvedSubscribeOptions } from "./subscribe-options.ts";
@@ -87,8 +88,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   #source: BackendSubscription | undefined;
   #settler: Settler | undefined;
   #leases: LeaseKeeper | undefined;
-  #credit: number;
-  #isPaused = false;
+  readonly #credit: Credit;
   #wasConnected = false;
   /** Aborted by a pause and by closing; a new one for each resume. */
   #receiving = new AbortController();
@@ -105,7 +105,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#topicPatterns = patterns;
     this.#options = options;
     this.#parts = parts;
-    this.#credit = options.inFlightMax;
+    this.#credit = new Credit(options.group !== undefined, options.inFlightMax);
     const settleEarly = options.acksOnReceipt ? (flight: Flight): Promise<boolean> => this.#handlers.settleEarly(flight) : undefined;
     this.#handlers = new Handlers({ ...line, settleEarly }, options, counters, { ...parts, onRoom: () => this.#wake() });
     this.#ready.promise.catch(() => undefined); // the caller of start() hears it, if there still is one
@@ -133,17 +133,16 @@ export class RunningSubscription implements Subscription, FlightHost {
   }
 
   pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#stopReceiving();
+    if (this.#credit.isPaused) return;
+    this.#receiving.abort();
+    this.#credit.pause();
     this.#handlers.pause();
   }
 
   resume(): void {
-    if (!this.#isPaused || this.#closing.signal.aborted) return;
-    this.#isPaused = false;
+    if (!this.#credit.isPaused || this.#closing.signal.aborted) return;
     this.#receiving = new AbortController();
-    this.#source?.credit(this.#credit);
+    this.#credit.resume();
     this.#handlers.resume();
     this.#wake();
   }
@@ -209,9 +208,8 @@ export class RunningSubscription implements Subscription, FlightHost {
       ticker.add(this.#leases.watch);
     }
     this.#handlers.limitTime(session.capabilities.handlerMsMax);
-    // A group's credit begins at 1 and opens with the first delivery that is no suspect; what cannot count cannot suspect.
-    const isCautious = this.group !== undefined && session.capabilities.countsDeliveries;
-    this.#setCredit(isCautious ? 1 : this.#options.inFlightMax);
+    // What cannot count cannot suspect.
+    this.#credit.attach(source, this.group !== undefined && session.capabilities.countsDeliveries);
     if (this.#wasConnected && this.group === undefined) this.#parts.gap(this.patterns, undefined);
     this.#wasConnected = true;
     this.#ready.resolve();
@@ -229,7 +227,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   async #pump(source: BackendSubscription): Promise<void> {
     const turn = new Turn(turnMs);
     while (!this.#closing.signal.aborted && this.#source === source) {
-      const room = this.#isPaused ? 0 : this.#credit - this.#handlers.flights.size;
+      const room = this.#credit.room(this.#handlers.flights.size);
       if (room <= 0) {
         this.#change = deferred();
         await this.#change.promise;
@@ -261,6 +259,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     const settler = this.#settler;
     if (source === undefined || settler === undefined) return;
     this.#source = undefined;
+    this.#credit.detach();
     this.#settler = undefined;
     this.#leases?.end();
     this.#leases = undefined;
@@ -302,8 +301,8 @@ export class RunningSubscription implements Subscription, FlightHost {
       this.#handlers.take(flight);
     }
     if (isSuspicious) this.#isolate(isAlone);
-    else if (this.#credit < this.#options.inFlightMax) this.#setCredit(this.#options.inFlightMax);
-    if (this.#closing.signal.aborted || (this.#isPaused && this.group !== undefined)) this.#handlers.giveBackUnstarted();
+    else this.#credit.open();
+    if (this.#closing.signal.aborted || (this.#credit.isPaused && this.group !== undefined)) this.#handlers.giveBackUnstarted();
     this.#handlers.startNext();
     settler.flush();
   }
@@ -316,20 +315,8 @@ export class RunningSubscription implements Subscription, FlightHost {
 
   /** One at a time until the suspects are through: if one kills this process, nothing else is counted against. */
   #isolate(isAlone: boolean): void {
-    this.#setCredit(1);
+    this.#credit.narrow();
     if (!isAlone) this.#handlers.giveBackUnstarted();
-  }
-
-  #setCredit(inFlightMax: number): void {
-    this.#credit = inFlightMax;
-    if (!this.#isPaused) this.#source?.credit(inFlightMax);
-    else if (this.group !== undefined) this.#source?.credit(0);
-  }
-
-  /** What the backend has fetched in advance goes to other members. Live copies are nobody else's: they wait in their buffer. */
-  #stopReceiving(): void {
-    this.#receiving.abort();
-    if (this.group !== undefined) this.#source?.credit(0);
   }
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -340,7 +327,8 @@ export class RunningSubscription implements Subscription, FlightHost {
     const untilMs = clock.monotonicMs() + timeoutMs;
     this.#closing.abort();
     this.#ready.reject(new HalyardError("CLOSED", "The subscription was closed."));
-    this.#stopReceiving();
+    this.#receiving.abort();
+    this.#credit.withdraw();
     this.#wake();
     const isIdle = await this.#handlers.close(timeoutMs);
     if (!isIdle) warn(`${this.#handlers.running} handlers did not end within ${timeoutMs} ms of closing; their messages come again.`, undefined);
@@ -360,17 +348,4 @@ export class RunningSubscription implements Subscription, FlightHost {
 function isFinal(error: Error): error is HalyardError {
   if (!isHalyardError(error) || error.retryable) return false;
   return error.code !== "BACKEND_FAILED" && error.code !== "PROTOCOL_ERROR" && error.code !== "ABORTED";
-}
-
-/** What this subscription relies on must be true of every session, also of one after a reconnect to another or weaker broker. @throws UNSUPPORTED */
-function demand(capabilities: Capabilities, options: ResolvedSubscribeOptions): void {
-  const { exclusive, from, ordered } = options;
-  if (exclusive && !capabilities.exclusive) throw unsupported("exclusive subscriptions");
-  if (from === "earliest" && !capabilities.startsAt.earliest) throw unsupported('from: "earliest"');
-  if (typeof from === "object" && !capabilities.startsAt.time) throw unsupported("from: { timeMs }");
-  if (ordered && !capabilities.orderedTopics) throw unsupported("ordered subscriptions");
-}
-
-function unsupported(what: string): HalyardError {
-  return new HalyardError("UNSUPPORTED", `This backend does not support ${what}.`);
 }
