@@ -1,6 +1,7 @@
 /** The control plane: groups, what they hold, and whether the server is fit. */
 import type { Admin, GroupInfo } from "@halyard/core/spi";
 import type { Control } from "./control.ts";
+import { defineGroup } from "./defining.ts";
 import type { GroupReader } from "./group-reader.ts";
 import { askFacts, warningsOf } from "./server-facts.ts";
 
@@ -9,7 +10,7 @@ const purgeMax = 1_000;
 const pingMs = 10_000;
 
 export function adminOf(control: Control, reader: () => GroupReader | undefined): Admin {
-  const { commands, scripts, settings, host, assertAlive } = control;
+  const { commands, scripts, settings, assertAlive } = control;
   const inspect = async (names: readonly string[]): Promise<readonly GroupInfo[]> => ((await commands.run(scripts.inspect, names)) as unknown[][]).map(infoOf);
   return {
     async ping(signal) {
@@ -22,9 +23,7 @@ export function adminOf(control: Control, reader: () => GroupReader | undefined)
       return warningsOf(await askFacts((name, ...args) => commands.call(name, ...args)));
     },
     async defineGroup(name, { add, drop }, signal) {
-      assertAlive(signal);
-      const texts = [add, drop].map((patterns) => patterns.map(({ text }) => text).join(" ")) as [string, string];
-      await commands.run(scripts.define, [name, Math.floor(host.random() * 36 ** 8).toString(36), ...texts, "", "", "new"]);
+      await defineGroup(control, { name, add, drop }, signal);
     },
     async removeGroup(name, signal) {
       assertAlive(signal);

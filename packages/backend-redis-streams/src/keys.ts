@@ -40,6 +40,7 @@ const fixed: readonly string[] = [
   "bell",
   "swept",
   "ping",
+  "fills",
 ];
 
 const part = text(/^[A-Za-z0-9_.:/-]{1,64}$/, "may hold A-Z a-z 0-9 _ . : / - only, 64 characters at most");

@@ -15,7 +15,6 @@ import {
   type PublishStatus,
   type Session,
   type SubscribeRequest,
-  type TopicPattern,
   type WireMessage,
 } from "@halyard/core/spi";
 import type { Redis } from "ioredis";
@@ -24,7 +23,9 @@ import { BlockedReads } from "./blocked-reads.ts";
 import { Caretaker } from "./caretaker.ts";
 import { Commands } from "./commands.ts";
 import type { Opened } from "./connect.ts";
+import type { Control } from "./control.ts";
 import { deadLettersOf } from "./dead-letters.ts";
+import { defineGroup } from "./defining.ts";
 import { fromConnecting, fromRedis } from "./errors.ts";
 import type { GroupQueue } from "./group-queue.ts";
 import { GroupReader } from "./group-reader.ts";
@@ -66,6 +67,7 @@ export class RedisSession implements Session {
   readonly history: History | undefined;
   readonly commands: Commands;
   readonly #parts: SessionParts;
+  readonly #control: Control;
   readonly #publisher: Publisher;
   readonly #consumer: string;
   readonly #ended = new AbortController();
@@ -89,7 +91,7 @@ export class RedisSession implements Session {
     this.commands = new Commands(opened.client, root, (error) => this.#end(error));
     this.#adopt(opened.client);
     this.#publisher = new Publisher({ commands: this.commands, scripts, settings, host });
-    const control = {
+    this.#control = {
       commands: this.commands,
       scripts,
       settings,
@@ -97,9 +99,9 @@ export class RedisSession implements Session {
       ended: this.#ended.signal,
       assertAlive: (signal: AbortSignal) => this.#assertAlive(signal),
     };
-    this.deadLetters = deadLettersOf(control);
-    this.admin = adminOf(control, () => this.#received?.reader);
-    this.history = settings.history === undefined ? undefined : historyOf(control);
+    this.deadLetters = deadLettersOf(this.#control);
+    this.admin = adminOf(this.#control, () => this.#received?.reader);
+    this.history = settings.history === undefined ? undefined : historyOf(this.#control);
   }
 
   async publish(messages: readonly WireMessage[], request: PublishRequest): Promise<readonly PublishStatus[] | undefined> {
@@ -119,8 +121,7 @@ export class RedisSession implements Session {
       const receiving = await this.#receiving;
       this.#assertAlive(signal);
       const { patterns, inFlightMax, group } = request;
-      const subscription = group === undefined ? receiving.live.subscribe(patterns, inFlightMax) : this.#join(receiving, patterns, inFlightMax, group);
-      const made = await subscription;
+      const made = await (group === undefined ? receiving.live.subscribe(patterns, inFlightMax) : this.#join(receiving, request, group, signal));
       if (this.#lost !== undefined) throw this.#lost;
       if (signal.aborted) await made.close(); // nobody would ever receive from it
       this.#assertAlive(signal);
@@ -186,21 +187,15 @@ export class RedisSession implements Session {
     return this.#received;
   }
 
-  async #join({ reader, caretaker }: Receiving, patterns: readonly TopicPattern[], inFlightMax: number, group: GroupRequest): Promise<BackendSubscription> {
-    const { settings, root, scripts, host } = this.#parts;
+  async #join({ reader, caretaker }: Receiving, request: SubscribeRequest, group: GroupRequest, signal: AbortSignal): Promise<BackendSubscription> {
+    const { settings, root, host } = this.#parts;
+    const { patterns, inFlightMax } = request;
     if (group.from !== "new" && settings.history === undefined)
       throw new HalyardError("UNSUPPORTED", "Groups start with new messages here: switch on history to let them start earlier.");
-    const [epoch, isMade] = (await this.commands.run(scripts.define, [
-      group.name,
-      randomWord(host),
-      patterns.map(({ text }) => text).join(" "),
-      "",
-      "",
-      group.idleExpiryMs === undefined ? "" : Math.ceil(group.idleExpiryMs),
-      group.from === "new" ? "new" : group.from === "earliest" ? 0 : Math.floor(group.from.timeMs),
-    ])) as [string, number];
+    const { name, from, idleExpiryMs } = group;
+    const { epoch, isMadeAgain } = await defineGroup(this.#control, { name, add: patterns, from, idleExpiryMs }, signal);
     const stream = root + settings.names.group + group.name;
-    if (isMade === 1) host.report({ type: "recreated", what: `stream ${stream}`, lost: "unknown" });
+    if (isMadeAgain) host.report({ type: "recreated", what: `stream ${stream}`, lost: "unknown" });
     const member = reader.add(group.name, stream, epoch, group.exclusive, (queue) => new GroupSubscription(queue, inFlightMax, reader));
     for (const pattern of patterns) member.queue.patterns.set(pattern.text, pattern);
     if (group.exclusive) await reader.lookAtLock(member.queue);
@@ -210,11 +205,10 @@ export class RedisSession implements Session {
 
   /** The group's stream or consumer group is gone. Removed on purpose, or lost: then it is made again, and core is told. */
   async #revive(queue: GroupQueue): Promise<string> {
-    const { scripts, host } = this.#parts;
-    const patterns = [...queue.patterns.keys()].join(" ");
-    const [epoch, isMade] = (await this.commands.run(scripts.define, [queue.name, randomWord(host), patterns, "", queue.epoch, "", "new"])) as [string, number];
+    const definition = { name: queue.name, add: [...queue.patterns.values()], epoch: queue.epoch };
+    const { epoch, isMadeAgain } = await defineGroup(this.#control, definition, this.#ended.signal);
     const isAnother = epoch.split(":")[0] !== queue.epoch.split(":")[0];
-    if (epoch !== "removed" && (isMade === 1 || isAnother)) host.report({ type: "recreated", what: `stream ${queue.stream}`, lost: "unknown" });
+    if (epoch !== "removed" && (isMadeAgain || isAnother)) this.#parts.host.report({ type: "recreated", what: `stream ${queue.stream}`, lost: "unknown" });
     return epoch;
   }
 

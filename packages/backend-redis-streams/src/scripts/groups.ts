@@ -1,10 +1,11 @@
 /** Groups come, change and go. */
 import type { Names } from "../keys.ts";
-import { matching } from "./matching.ts";
 import { prelude, type Script, scriptOf } from "./script.ts";
 
 /** How long the members of a removed group can learn that it was removed, and not lost. */
 const tombstoneMs = 86_400_000;
+/** A group that is being filled with history, and nobody goes on with it for so long, is removed. */
+const fillIdleMs = 3_600_000;
 /** Between two looks after what has no owner. */
 const sweepMs = 250;
 
@@ -13,14 +14,14 @@ const sweepMs = 250;
  * The consumer group begins at 0: what was published between a deletion and now is handed over.
  *
  * ARGV: group, generation for a new one, patterns to add, patterns to drop (with spaces between), epoch that the caller knows (empty: none), idle
- * expiry (empty: no change), where a new group starts in the history: `new`, or milliseconds since 1970. What it starts with is copied in the same step,
- * in order, so that nothing published meanwhile comes twice or not at all.
- * Returns the epoch and 1 where something had to be made again, or `removed`.
+ * expiry (empty: no change), where a new group starts in the history: `new`, or milliseconds since 1970.
+ * Returns the epoch and 1 where something had to be made again, or `removed`, or `filling`: the group begins in the past, and is there when `fill` has
+ * copied what it begins with.
  */
 export const defineScript = (names: Names): Script =>
   scriptOf(
     "define",
-    `${prelude(names)}${matching}
+    `${prelude(names)}
 local group, generation, epochKnown = ARGV[1], ARGV[2], ARGV[5]
 -- A harmless write first: members must be able to come back although memory is full.
 redis.call('HDEL', p .. 'idle', '')
@@ -30,9 +31,11 @@ if epochKnown ~= '' and epochKnown ~= epoch then
   local tombstone = redis.call('GET', p .. 'removed:' .. group)
   if tombstone and string.sub(epochKnown, 1, #tombstone + 1) == tombstone .. ':' then return { 'removed', 0 } end
 end
+local filling = not patterns and redis.call('HGET', p .. 'fills', group)
+local known = patterns or filling and string.match(filling, '^%d+ %d+ %d+ ?(.*)$') or ''
 local list, kept, dropped, isChanged = {}, {}, {}, not patterns
 for pattern in string.gmatch(ARGV[4], '%S+') do dropped[pattern] = true end
-for pattern in string.gmatch(patterns or '', '%S+') do
+for pattern in string.gmatch(known, '%S+') do
   if dropped[pattern] then
     isChanged = true
   else
@@ -47,25 +50,16 @@ for pattern in string.gmatch(ARGV[3], '%S+') do
     kept[pattern] = true
   end
 end
+if not patterns and (filling or ARGV[7] ~= 'new') then
+  local nowText = string.format('%.0f', now)
+  local cursor, askedMs = string.match(filling or ARGV[7] .. ' ' .. nowText, '^(%d+) (%d+)')
+  redis.call('HSET', p .. 'fills', group, table.concat({ cursor, askedMs, nowText, table.concat(list, ' ') }, ' '))
+  return { 'filling', 0 }
+end
 local stream = streamOf(group)
 local made = redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
 local isMade = made.ok ~= nil
 if not isMade and not string.find(made.err, 'BUSYGROUP') then return redis.error_reply(made.err) end
-if not patterns and ARGV[7] ~= 'new' then
-  local startMs, found = ARGV[7], {}
-  for _, topic in ipairs(redis.call('SMEMBERS', p .. 'topics')) do
-    local words, isWanted = wordsOf(topic), false
-    for _, pattern in ipairs(list) do isWanted = isWanted or matches(pattern, topic, words) end
-    if isWanted then
-      for _, entry in ipairs(redis.call('XRANGE', topicOf(topic), startMs, '+')) do
-        local ms, number = string.match(entry[1], '(%d+)-(%d+)')
-        found[#found + 1] = { tonumber(ms), tonumber(number), entry[2] }
-      end
-    end
-  end
-  table.sort(found, function(a, b) if a[1] == b[1] then return a[2] < b[2] end return a[1] < b[1] end)
-  for _, entry in ipairs(found) do redis.call('XADD', stream, '*', unpack(entry[3])) end
-end
 local isLost = isMade and patterns ~= false or epochKnown ~= '' and not epoch
 if not epoch or isMade then
   epoch = generation .. ':0'
@@ -86,7 +80,7 @@ const removal = `local function remove(group)
   -- Destroyed before it is deleted: this wakes members that wait in a blocked read.
   redis.pcall('XGROUP', 'DESTROY', streamOf(group), GROUP)
   redis.call('UNLINK', streamOf(group), delayedOf(group), p .. 'exclusive:' .. group)
-  for _, key in ipairs({ 'groups', 'epochs', 'idle', 'turns' }) do redis.call('HDEL', p .. key, group) end
+  for _, key in ipairs({ 'groups', 'epochs', 'idle', 'turns', 'fills' }) do redis.call('HDEL', p .. key, group) end
   redis.call('ZREM', p .. 'due', group)
   redis.call('UNLINK', p .. 'routes')
   redis.call('PUBLISH', p .. 'bell', group)
@@ -129,6 +123,11 @@ for i = 1, #idle, 2 do
     remove(group)
   end
 end
+-- Whoever filled these has died, and nobody has asked for them since.
+local fills = redis.call('HGETALL', p .. 'fills')
+for i = 1, #fills, 2 do
+  if now - tonumber(string.match(fills[i + 1], '^%d+ %d+ (%d+)')) > ${fillIdleMs} then remove(fills[i]) end
+end
 if window > 0 then
   -- Freed by the server's background thread: a hash of a million fields that expires by itself holds up everything.
   local bucket = math.floor(now / math.floor(window / 4))
@@ -159,7 +158,7 @@ export const purgeScript = (names: Names): Script =>
 local group, most = ARGV[1], tonumber(ARGV[2])
 local stream = streamOf(group)
 local infos = redis.pcall('XINFO', 'GROUPS', stream)
-if infos.err then return 0 end
+if infos.err or #infos == 0 then return 0 end
 local gone = {}
 for _, row in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', most, 'parked')) do gone[#gone + 1] = row[1] end
 if #gone > 0 then redis.call('XACK', stream, GROUP, unpack(gone)) end

@@ -1,6 +1,7 @@
 /** All scripts of one backend. */
 import type { Settings } from "../options.ts";
 import { moveDueScript } from "./delayed.ts";
+import { fillScript } from "./fill.ts";
 import { defineScript, heartbeatScript, inspectScript, purgeScript, removeScript } from "./groups.ts";
 import { judgeScript, lockScript } from "./letters.ts";
 import { publishScript } from "./publish.ts";
@@ -23,6 +24,7 @@ export function scriptsOf(settings: Settings) {
     leave: leaveScript(names),
     moveDue: moveDueScript(names),
     define: defineScript(names),
+    fill: fillScript(names),
     remove: removeScript(names),
     heartbeat: heartbeatScript(names),
     purge: purgeScript(names),
