@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { isHalyardError, systemClock } from "@halyard/core/spi";
+import { isHalyardError, parsePattern, systemClock } from "@halyard/core/spi";
 import { faultProxy } from "@halyard/testkit";
 import { startRedis } from "@halyard/testkit/brokers";
 import { Redis } from "ioredis";
@@ -89,4 +89,54 @@ it("warns of what endangers the promises, and calls nothing durable that is not"
   expect(session.capabilities.durable).toBe(false);
   expect((await session.admin.warnings(never)).map((text) => text.split(" ")[0])).toEqual(["maxmemory-policy", "appendonly"]);
   await session.close();
+});
+
+it("keeps groups of two databases apart, but not live copies: pub-sub knows no databases", async () => {
+  const { open, redis: beside, key } = redis.begin();
+  const [first, second] = [(await open({ db: 1 })).session, (await open({ db: 2 })).session];
+  const members = [await join(first, "g", "a.#"), await join(second, "g", "a.#")] as const;
+  const live = await first.subscribe({ patterns: [parsePattern("a.#")], inFlightMax: 10 }, never);
+  await publish(second, [message("a.b", "two")]);
+  await publish(first, [message("a.b", "one")]);
+  expect((await take(members[0], 1)).map((delivery) => delivery.message.id)).toEqual(["one"]);
+  expect((await take(members[1], 1)).map((delivery) => delivery.message.id)).toEqual(["two"]);
+  expect((await take(live, 2)).map((delivery) => delivery.message.id)).toEqual(["two", "one"]);
+  expect(await first.admin.group("g", never)).toMatchObject({ inFlight: 1, waiting: 0 });
+  expect(await beside.keys(key("*"))).toEqual([]); // of database 0
+});
+
+it("writes to its own database also after the connection broke in mid-publish", async () => {
+  const { open, backend, broker, redis: beside, key } = redis.begin();
+  const proxy = await faultProxy({ target: { port: broker.port } });
+  const own = backend({ db: 3 }, proxy);
+  for (let round = 0; round < 5; round++) {
+    const { session } = await open({}, { backend: own });
+    await session.admin.defineGroup("g", { add: [parsePattern("a.#")], drop: [] }, never);
+    const publishing = Promise.all(Array.from({ length: 20 }, (_, index) => session.publish([message("a.b", `m${round}-${index}`)], { signal: never })));
+    publishing.catch(() => undefined); // broken on purpose
+    proxy.reset();
+    expect(await session.closed).toBeInstanceOf(Error);
+    proxy.heal();
+  }
+  expect(await beside.keys(key("*"))).toEqual([]);
+  await proxy.close();
+});
+
+it("puts back into its own buffer what a live subscription released, and moves nothing", async () => {
+  const { open } = redis.begin();
+  const { session } = await open();
+  const patterns = [parsePattern("a.#")];
+  const live = await session.subscribe({ patterns, inFlightMax: 10 }, never);
+  const other = await session.subscribe({ patterns, inFlightMax: 10 }, never);
+  await publish(session, [message("a.b", "m")]);
+  const [delivery] = await take(live, 1);
+  await take(other, 1);
+  const copy = message("a.b", "m", { attempt: 2 });
+  const move = { receipt: delivery?.receipt, outcome: { type: "move", to: "inbox", message: copy, delayMs: 0 } } as const;
+  expect(await live.settle([move])).toEqual(["failed"]);
+  expect(await live.settle([{ receipt: delivery?.receipt, outcome: { type: "release" } }])).toBeUndefined();
+  const [again] = await take(live, 1);
+  expect(again).toMatchObject({ deliveries: 2, message: { id: "m", attempt: 1 } });
+  expect(await live.settle([{ receipt: delivery?.receipt, outcome: { type: "ack" } }])).toEqual(["stale"]);
+  expect(await other.receive(1, AbortSignal.timeout(50))).toEqual([]); // it was this subscription's own
 });

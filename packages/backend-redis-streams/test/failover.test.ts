@@ -1,10 +1,12 @@
 /** Masters that die, and the next one that takes over. */
+import { inspect } from "node:util";
 import { createBus } from "@halyard/core";
-import type { Backend } from "@halyard/core/spi";
+import { type Backend, isHalyardError } from "@halyard/core/spi";
 import { type Broker, startRedisCluster, startRedisSentinel } from "@halyard/testkit/brokers";
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
 import { redisStreams } from "../src/index.ts";
+import { asOperator } from "./operator.ts";
 import { until } from "./redis-fixture.ts";
 
 const impatient = { leaseMs: 2_000, commandTimeoutMs: 1_000, blockMs: 500 } as const;
@@ -40,6 +42,29 @@ it("goes on with the next master that the sentinels name", { timeout: 120_000 },
   await using cluster = await startRedisSentinel({ minReplicasToWrite: 1 });
   const backend = redisStreams({ ...impatient, sentinels: addressesOf(cluster.sentinels), name: cluster.name, confirm: "replicated" });
   await survives(backend, "sentinel", async () => (await cluster.master()).kill());
+});
+
+it("signs in to sentinels and master, each with credentials of its own", { timeout: 120_000 }, async () => {
+  await using cluster = await startRedisSentinel({ replicas: 1, config: ["user app on >word-of-the-master ~* &* +@all"] });
+  for (const sentinel of cluster.sentinels)
+    await asOperator(sentinel, (redis) => redis.call("ACL", "SETUSER", "watcher", "on", ">word-of-the-sentinels", "~*", "&*", "+@all"));
+  const access = {
+    sentinels: addressesOf(cluster.sentinels),
+    name: cluster.name,
+    sentinelUsername: "watcher",
+    sentinelPassword: "word-of-the-sentinels",
+    username: "app",
+    password: "word-of-the-master",
+  };
+  const bus = await createBus({ backend: redisStreams({ ...impatient, ...access }), namespace: "credentials" });
+  await bus.publish("a.b", 1);
+  await bus.close();
+  for (const wrong of [{ sentinelPassword: "another" }, { password: "another" }]) {
+    const backend = redisStreams({ ...impatient, ...access, ...wrong });
+    const error: unknown = await createBus({ backend, namespace: "credentials", limits: { startTimeoutMs: 3_000 } }).catch((thrown: unknown) => thrown);
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/word-of|another/);
+    expect(isHalyardError(error) && error.code).toBe("password" in wrong ? "AUTH_FAILED" : "CONNECT_FAILED");
+  }
 });
 
 it("follows its slot through a cluster, also from a client that was handed in", { timeout: 120_000 }, async () => {
