@@ -24,16 +24,19 @@ export class Settler {
   readonly #source: BackendSubscription;
   readonly #clock: Clock;
   readonly #observer: SettlerObserver;
+  readonly #onReject: (error: Error) => void;
   #pending: Flight[] = [];
   #isPlanned = false;
   #isOver = false;
   readonly #running = new Set<Promise<void>>();
   readonly #retries = new Map<Flight, () => void>();
 
-  constructor(source: BackendSubscription, clock: Clock, observer: SettlerObserver) {
+  /** `onReject`: the backend rejected a whole settlement, because the session has ended or is about to, or for no reason that it may have. */
+  constructor(source: BackendSubscription, clock: Clock, observer: SettlerObserver, onReject: (error: Error) => void = () => undefined) {
     this.#source = source;
     this.#clock = clock;
     this.#observer = observer;
+    this.#onReject = onReject;
   }
 
   add(flight: Flight, outcome: Outcome): void {
@@ -93,16 +96,10 @@ export class Settler {
         else this.#observer.stale(flight, flight.outcome);
       }
     } catch (thrown) {
-      // The session ended: done or not, nobody knows. What was not done comes again.
+      // Done or not, nobody knows. What was not done comes again, when the session ends or the source is closed.
       for (const flight of batch) this.#observer.stale(flight, flight.outcome);
-      this.#lastError = asError(thrown);
+      this.#onReject(asError(thrown));
     }
-  }
-
-  /** Why the last settlement was rejected. */
-  #lastError: Error | undefined;
-  get lastError(): Error | undefined {
-    return this.#lastError;
   }
 
   #later(flight: Flight, error: Error | undefined): void {

@@ -90,6 +90,8 @@ export class RunningSubscription implements Subscription, FlightHost {
   #leases: LeaseKeeper | undefined;
   readonly #credit: Credit;
   #wasConnected = false;
+  /** Why the source was given up, for the loop that received from it. */
+  #settleError: Error | undefined;
   /** Aborted by a pause and by closing; a new one for each resume. */
   #receiving = new AbortController();
   /** Resolved when there may be room again. */
@@ -202,7 +204,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     );
     keeper.prove(session);
     this.#source = source;
-    this.#settler = new Settler(source, clock, this.#handlers.settlerObserver);
+    this.#settler = new Settler(source, clock, this.#handlers.settlerObserver, (error) => this.#onSettleReject(source, error));
     if (source.lease !== undefined) {
       this.#leases = new LeaseKeeper(source.lease, this.#handlers.flights, clock, warn);
       ticker.add(this.#leases.watch);
@@ -239,6 +241,17 @@ export class RunningSubscription implements Subscription, FlightHost {
       else if (!receiving.aborted) await turn.next(); // a backend that resolves empty for no reason must not make us spin
       if (turn.isOverdue()) await turn.next();
     }
+    const error = this.#settleError;
+    this.#settleError = undefined;
+    if (error !== undefined) throw error;
+  }
+
+  /** The session may live on although it rejected a settlement. What the source holds would be held for ever, so it is given up, and subscribed anew after a pause. */
+  #onSettleReject(source: BackendSubscription, error: Error): void {
+    if (this.#source !== source || this.#closing.signal.aborted) return;
+    this.#settleError = error;
+    this.#loseSource(error);
+    this.#wake();
   }
 
   #wake(): void {

@@ -472,6 +472,24 @@ test("where only the subscription fails, its session lives on, and the old half 
   expect(backend.session.subscriptions.map(({ isClosed }) => isClosed)).toEqual([true, false]);
 });
 
+test("where a living session rejects a settlement, what is held is given back, and the subscription comes back after a pause", async () => {
+  const { bus, backend, clock } = await fakeBus();
+  const runs = new Runs();
+  const subscription = await bus.subscribe("#", { group: "g", concurrency: 2 }, runs.handle);
+  backend.subscription.onSettle = () => Promise.reject(new HalyardError("BACKEND_FAILED", "too many at once"));
+  backend.subscription.deliver(delivery("m0"));
+  await quiet();
+  await runs.end("m0");
+  expect(backend.session.subscriptions.map(({ isClosed }) => isClosed)).toEqual([true]);
+  await clock.advance(5_000);
+  expect(backend.sessions).toHaveLength(1);
+  expect(backend.session.subscriptions.map(({ isClosed }) => isClosed)).toEqual([true, false]);
+  backend.subscription.deliver(delivery("m0", {}, 2));
+  await quiet();
+  await runs.end("m0");
+  expect([backend.subscription.outcomes, subscription.stats().inFlight]).toEqual([["m0:ack"], 0]);
+});
+
 test("a subscribe that keeps failing is asked for less and less often, and warned about", async () => {
   const { bus, backend, clock, events } = await fakeBus();
   const { session } = backend;
