@@ -15,6 +15,7 @@ import { ack, drop, release } from "./outcome.ts";
 import { backoffMs, decideAfterFailure, type ResolvedRetryPolicy } from "./retry.ts";
 import type { Outcome, WireMessage } from "./spi/message.ts";
 import type { Survivors } from "./survivors.ts";
+import { shown } from "./topic.ts";
 
 /** Hand-overs without an end that a message may have before it is a suspect; as many trials alone, each of which kills its process, condemn it. */
 export const crashBudget = 3;
@@ -123,7 +124,7 @@ function handBack(flight: Flight, line: ConsumeLine): Verdict {
       flight,
       line,
       "unmatched",
-      new HalyardError("INVALID_PATTERN", `No member of group ${line.group} has a pattern that matches ${message.topic}; handed back ${times} times.`),
+      new HalyardError("INVALID_PATTERN", `No member of group ${line.group} has a pattern that matches ${shown(message.topic)}; handed back ${times} times.`),
     );
   }
   return {

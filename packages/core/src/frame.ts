@@ -12,6 +12,7 @@ import { type Codec, json } from "./codec.ts";
 import { type Compressor, compressionThresholdBytes, gzip } from "./compression.ts";
 import { HalyardError } from "./errors.ts";
 import { type FrameMetadata, metadataText, parseMetadata } from "./frame-metadata.ts";
+import { shown } from "./topic.ts";
 
 export type { FrameMetadata } from "./frame-metadata.ts";
 
@@ -146,7 +147,7 @@ function unknownName(what: string, name: string, known: Readonly<Record<string, 
 
 /** Names come from strangers: quoted, so that they forge no line, and short. */
 function quoted(name: string): string {
-  return JSON.stringify(name.slice(0, 64));
+  return shown(name.slice(0, 64));
 }
 
 function damaged(what: string): HalyardError {

@@ -80,9 +80,13 @@ export function assertMessageId(id: string): void {
   throw new HalyardError("INVALID_ID", `${shown(id)} is not a message id: use 1 to 128 of A-Z a-z 0-9 . _ : / -.`);
 }
 
+/** What JSON leaves as it is and some viewers break lines at, or take as a command: DEL, the C1 controls and Unicode's own separators. */
+const unprintable = /[\u007f-\u009f\u2028\u2029]/g;
+
 /** Any value as one short printable line: names from outside reach logs only this way, so they cannot forge a line. */
 export function shown(value: unknown): string {
-  const text =
+  const json =
     typeof value === "string" ? JSON.stringify(value) : typeof value === "object" ? Object.prototype.toString.call(value) : JSON.stringify(String(value));
+  const text = json.replace(unprintable, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 }

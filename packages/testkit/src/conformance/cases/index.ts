@@ -10,12 +10,14 @@ import { backoffCases } from "./promise-07-backoff.ts";
 import { deadLetterCases } from "./promise-08-dead-letter.ts";
 import { redriveCases } from "./promise-09-redrive.ts";
 import { crashCases } from "./promise-10-crash.ts";
+import { clockCases } from "./promise-11-clocks.ts";
 import { leaseCases } from "./promise-11-lease.ts";
 import { timeCases } from "./promise-12-time.ts";
 import { priorityCases } from "./promise-13-priority.ts";
 import { dedupCases } from "./promise-14-dedup.ts";
 import { patternCases } from "./promise-15-patterns.ts";
 import { contentCases } from "./promise-16-content.ts";
+import { forgingCases } from "./promise-17-forging.ts";
 import { undecodableCases } from "./promise-17-undecodable.ts";
 import { reconnectCases } from "./promise-18-reconnect.ts";
 import { removalCases } from "./promise-19-removal.ts";
@@ -38,12 +40,14 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...redriveCases,
   ...crashCases,
   ...leaseCases,
+  ...clockCases,
   ...timeCases,
   ...priorityCases,
   ...dedupCases,
   ...patternCases,
   ...contentCases,
   ...undecodableCases,
+  ...forgingCases,
   ...reconnectCases,
   ...removalCases,
   ...closeCases,
