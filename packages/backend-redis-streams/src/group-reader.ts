@@ -45,7 +45,7 @@ export class GroupReader implements GroupPort {
   readonly leaseMs: number;
   readonly queues = new Map<string, GroupQueue>();
   readonly #parts: ReaderParts;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #reads: BlockedReads;
   #change: Deferred<void> | undefined;
   #isOver = false;
@@ -54,7 +54,7 @@ export class GroupReader implements GroupPort {
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
-    this.#clock = parts.clock;
+    this.clock = parts.clock;
     this.leaseMs = parts.settings.leaseMs;
     this.#reads = parts.reads;
   }
@@ -168,7 +168,7 @@ export class GroupReader implements GroupPort {
   }
 
   async #step(): Promise<void> {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     const takers = [...this.queues.values()].filter((queue) => queue.free > 0 && (queue.wantsTake || queue.nextRecoveryMs <= nowMs));
     if (takers.length > 0) await Promise.all(takers.map((queue) => this.#take(queue, nowMs)));
     const wanted = [...this.queues.values()].filter((queue) => queue.free > 0);
@@ -201,7 +201,7 @@ export class GroupReader implements GroupPort {
 
   /** The next look for what the dead left comes in time although nothing arrives. */
   #waitMs(wanted: readonly GroupQueue[]): number {
-    const nextMs = Math.min(...wanted.map(({ nextRecoveryMs }) => nextRecoveryMs)) - this.#clock.monotonicMs();
+    const nextMs = Math.min(...wanted.map(({ nextRecoveryMs }) => nextRecoveryMs)) - this.clock.monotonicMs();
     return Math.max(1, Math.min(this.#parts.settings.blockMs, Math.ceil(nextMs)));
   }
 
@@ -258,7 +258,7 @@ export class GroupReader implements GroupPort {
   async #reviveAll(queues: readonly GroupQueue[]): Promise<void> {
     if (++this.#revivals > revivalsMax) throw new HalyardError("BACKEND_FAILED", "Groups vanish as soon as they are made again.");
     for (const queue of queues) await this.#revive(queue);
-    if (this.#revivals > 1) await new Promise<void>((resolve) => this.#clock.after(revivalPauseMs, resolve));
+    if (this.#revivals > 1) await new Promise<void>((resolve) => this.clock.after(revivalPauseMs, resolve));
   }
 
   async #revive(queue: GroupQueue): Promise<void> {

@@ -1,6 +1,7 @@
 /** One member of a group: its credit, what it holds, and how that is settled. */
 import {
   type BackendSubscription,
+  type Clock,
   type Delivery,
   DeliveryBuffer,
   type HalyardError,
@@ -21,13 +22,19 @@ export interface Held {
   readonly entryId: string;
   /** The group's epoch when it was fetched. */
   readonly epoch: string;
+  /** By the monotonic clock; never later than Redis' own. */
+  leaseUntilMs: number;
   /** Its settlement is on its way. */
   isSettling: boolean;
 }
 
+/** Looks for what has lapsed, within one lease. */
+const looksPerLease = 4;
+
 /** What the session does for its members. */
 export interface GroupPort {
   readonly leaseMs: number;
+  readonly clock: Clock;
   /** Two commands for all. False where nothing was done, because the epoch is another. */
   ack(queue: GroupQueue, ids: readonly string[]): Promise<boolean>;
   /** One status each. */
@@ -68,6 +75,7 @@ export class GroupSubscription implements BackendSubscription {
   #credit = 1;
   #failure: HalyardError | undefined;
   #closing: Promise<void> | undefined;
+  #cancelLook: (() => void) | undefined;
 
   constructor(queue: GroupQueue, inFlightMax: number, port: GroupPort) {
     this.queue = queue;
@@ -114,11 +122,13 @@ export class GroupSubscription implements BackendSubscription {
 
   /** For the queue: these are ours now. */
   deliver(entries: readonly Entry[], epoch: string, read: (entry: Entry) => WireMessage): void {
+    const leaseUntilMs = this.#port.clock.monotonicMs() + this.#port.leaseMs;
     for (const entry of entries) {
-      const receipt: Held = { entryId: entry.id, epoch, isSettling: false };
+      const receipt: Held = { entryId: entry.id, epoch, leaseUntilMs, isSettling: false };
       this.#held.add(receipt);
       this.#arrived.push({ message: read(entry), deliveries: entry.deliveries, receipt, position: entry.id });
     }
+    this.#watchLeases();
   }
 
   /** The entry was handed over again: what we hold of it is stale. */
@@ -130,6 +140,7 @@ export class GroupSubscription implements BackendSubscription {
   fail(error: HalyardError): void {
     this.#failure ??= error;
     this.#held.clear();
+    this.#cancelLook?.();
     this.#arrived.fail(error);
   }
 
@@ -204,13 +215,33 @@ export class GroupSubscription implements BackendSubscription {
 
   async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {
     if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
+    const { clock, leaseMs } = this.#port;
+    const leaseUntilMs = clock.monotonicMs() + leaseMs;
     const known = receipts.filter((receipt) => this.#held.has(receipt as Held)) as readonly Held[]; // those that are in the set are
     const lost = new Set<string>();
     for (const part of inParts(known)) {
       const ids = part.map(({ entryId }) => entryId);
       for (const id of await this.#port.extend(this.queue, ids)) lost.add(id);
     }
+    for (const held of known) if (!lost.has(held.entryId)) held.leaseUntilMs = leaseUntilMs;
     return receipts.filter((receipt) => !this.#held.has(receipt as Held) || lost.has((receipt as Held).entryId));
+  }
+
+  #watchLeases(): void {
+    if (this.#cancelLook !== undefined || this.#held.size === 0) return;
+    const { clock, leaseMs } = this.#port;
+    this.#cancelLook = clock.after(leaseMs / looksPerLease, () => {
+      this.#cancelLook = undefined;
+      this.#forgetLapsed(clock.monotonicMs());
+      this.#watchLeases();
+    });
+  }
+
+  /** What was neither settled nor extended in time is Redis' again, and takes no credit any more: core settles nothing that has lapsed. */
+  #forgetLapsed(nowMs: number): void {
+    const before = this.#held.size;
+    for (const held of this.#held) if (held.leaseUntilMs <= nowMs && !held.isSettling) this.#held.delete(held);
+    if (this.#held.size < before) this.#port.onCredit(this.queue);
   }
 
   /** What was fetched and not received was never tried: this hand-over does not count. */
@@ -253,6 +284,7 @@ export class GroupSubscription implements BackendSubscription {
     this.#arrived.close();
     await surrendering;
     this.#held.clear();
+    this.#cancelLook?.();
     if (this.#failure === undefined) await this.#port.leave(this);
   }
 }
