@@ -139,9 +139,9 @@ export class BrokerWorld {
     });
     await worker.waitFor((word: WorkerWord) => "subscribed" in word, workerStartMsMax);
     return replacing(worker, {
-      kill: () => {
-        this.kills++;
-        return worker.kill();
+      kill: (signal = "SIGKILL") => {
+        if (signal === "SIGKILL") this.kills++;
+        return worker.kill(signal);
       },
     });
   }
