@@ -1,37 +1,30 @@
 /** The control plane. What AMQP itself does not say (who is bound, what is in flight) comes from the management plugin where its URL is given. */
 import { type Admin, type GroupInfo, type HalyardError, unlessAborted } from "@halyard/core/spi";
 import { versionMin, versionNumber } from "./capabilities.ts";
-import { type ChannelParts, openChannel } from "./channel.ts";
 import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import type { Declare } from "./declare.ts";
-import { delayClasses } from "./delay-classes.ts";
 import { abortedError } from "./errors.ts";
 import type { ConsumerFacts, Management, QueueFacts } from "./management.ts";
 import type { NamespaceNames } from "./names.ts";
 import type { Settings } from "./options.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { groupIn, policyWarnings } from "./policies.ts";
-import { sweepWaiting } from "./sweep-waiting.ts";
 
 export interface AdminParts {
   readonly names: NamespaceNames;
   readonly settings: Settings;
   readonly consumerTimeout: ConsumerTimeout;
   readonly declare: Declare;
-  readonly channels: ChannelParts;
   readonly management: Management | undefined;
   readonly outgoing: Outgoing;
   readonly lost: () => HalyardError | undefined;
   readonly blocked: () => string | undefined;
   readonly version: string;
   readonly product: string;
-  /** Called before the group's queue goes, so that members of this session know. */
-  readonly onRemoving: (group: string) => void;
-  readonly onDefined: (group: string) => void;
 }
 
 export function adminOf(parts: AdminParts): Admin {
-  const { names, declare, channels, outgoing, lost } = parts;
+  const { names, declare, outgoing, lost } = parts;
 
   async function alive<Value>(what: string, signal: AbortSignal, run: () => Promise<Value>): Promise<Value> {
     const error = lost();
@@ -42,17 +35,8 @@ export function adminOf(parts: AdminParts): Admin {
   return {
     ping: (signal) => outgoing.ping(signal),
     warnings: (signal) => alive("Asking for warnings", signal, () => warningsOf(parts, signal)),
-    defineGroup: (name, { add, drop }, signal) =>
-      alive(`Defining the group ${name}`, signal, async () => {
-        await declare.group(name, add, drop);
-        parts.onDefined(name);
-      }),
-    removeGroup: (name, signal) =>
-      alive(`Removing the group ${name}`, signal, async () => {
-        parts.onRemoving(name);
-        await declare.removeGroup(name);
-        await sweepWaiting({ channels, declare, names, group: name, classes: delayClasses, open: () => openChannel(channels) });
-      }),
+    defineGroup: (name, { add, drop }, signal) => alive(`Defining the group ${name}`, signal, async () => void (await declare.group(name, add, drop))),
+    removeGroup: (name, signal) => alive(`Removing the group ${name}`, signal, () => declare.removeGroup(name)),
     purgeGroup: (name, signal) => alive(`Purging the group ${name}`, signal, async () => (await declare.purge(names.group(name))) ?? 0),
     group: (name, signal) => alive(`Looking at the group ${name}`, signal, () => groupOf(parts, name, signal)),
     groups: (signal) => alive("Listing the groups", signal, () => groupsOf(parts, signal)),
@@ -121,10 +105,11 @@ async function groupsOf(parts: AdminParts, signal: AbortSignal): Promise<readonl
 const handlerMsUsual = 300_000;
 
 async function warningsOf(
-  { names, settings, consumerTimeout: { timeoutMs }, version, product, blocked, management }: AdminParts,
+  { names, declare, settings, consumerTimeout: { timeoutMs }, version, product, blocked, management }: AdminParts,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const warnings: string[] = [];
+  await declare.check().catch(() => undefined); // what is gone is reported there; what fails otherwise is looked at again, or ends the session
   if (product !== "RabbitMQ") warnings.push(`The broker calls itself ${product}: the promises are tested on RabbitMQ.`);
   if (versionNumber(version) < versionNumber(versionMin))
     warnings.push(`RabbitMQ ${version} is older than ${versionMin}: delays and retries do not work. Update it.`);

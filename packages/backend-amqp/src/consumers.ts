@@ -48,10 +48,6 @@ export class Consumers {
     this.#parts = parts;
   }
 
-  get credit(): number {
-    return this.#credit;
-  }
-
   get hasConsumer(): boolean {
     return this.#all.some(({ isActive }) => isActive);
   }

@@ -113,7 +113,7 @@ export class Walk {
       await raw.consume(
         this.#queue,
         (letter) => {
-          if (letter === null) return; // the queue is gone: the next look sees it
+          if (letter === null) return; // the queue is gone: the next look sees it, and reports it
           letters.push(letter);
           this.held++;
           if (letters.length >= wanted) wake();
@@ -154,7 +154,7 @@ export class Walk {
   async #redrive(redrives: readonly { readonly letter: ConsumeMessage; readonly message: WireMessage }[]): Promise<void> {
     if (redrives.length === 0) return;
     const { publisher, storing } = this.#parts;
-    const failures = await (await publisher.line()).publish(redrives.map(({ message }) => storing.direct(this.#group, "inbox", message)));
+    const failures = await (await publisher.line()).publish(redrives.map(({ message }) => storing.direct(this.#group, message)));
     for (const [position, { letter }] of redrives.entries()) if (failures?.has(position) !== true) this.#ack(letter);
     if (failures === undefined) return;
     const [failure] = failures.values();

@@ -33,10 +33,6 @@ export class DeliveryTags {
     this.#states.push(held);
   }
 
-  isHeld(tag: number): boolean {
-    return this.#states[tag - this.#base] === held;
-  }
-
   /** To be acked with the next `flush`. False: it is settled already, or was never held. */
   ack(tag: number): boolean {
     if (!this.#change(tag, held, acked)) return false;

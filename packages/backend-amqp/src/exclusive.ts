@@ -12,6 +12,7 @@ import type { ConsumeMessage } from "amqplib";
 import { type ChannelParts, openChannel } from "./channel.ts";
 import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import type { Declare } from "./declare.ts";
+import type { Declaration } from "./declared.ts";
 import type { Publisher } from "./publisher.ts";
 
 export interface ExclusiveParts {
@@ -22,6 +23,8 @@ export interface ExclusiveParts {
   readonly group: string;
   readonly tag: string;
   readonly consumerTimeout: ConsumerTimeout;
+  /** The queue was deleted. Resolves with why the subscription is to end. */
+  readonly whyGone: (declaration: Declaration | undefined) => Promise<HalyardError>;
 }
 
 export interface ExclusiveMembership {
@@ -39,8 +42,18 @@ const tokensHeldMax = 16;
 const renewalsPerTimeout = 3;
 const renewalMsMax = 300_000;
 
-export async function joinExclusive({ channels, declare, publisher, queue, group, tag, consumerTimeout }: ExclusiveParts): Promise<ExclusiveMembership> {
+export async function joinExclusive({
+  channels,
+  declare,
+  publisher,
+  queue,
+  group,
+  tag,
+  consumerTimeout,
+  whyGone,
+}: ExclusiveParts): Promise<ExclusiveMembership> {
   await declare.exclusive(group);
+  const declaration = declare.current(queue);
   const channel = await openChannel(channels);
   let activate: () => void = () => undefined;
   let end: (error: HalyardError) => void = () => undefined;
@@ -78,8 +91,8 @@ export async function joinExclusive({ channels, declare, publisher, queue, group
         queue,
         (message) => {
           if (message === null) {
-            declare.forget(queue);
-            lose("its queue was deleted");
+            cancelRenewal();
+            if (!isClosing) void whyGone(declaration).then(end);
           } else if (token !== undefined) channel.send((open) => open.ack(message));
           else {
             token = message;
@@ -92,6 +105,7 @@ export async function joinExclusive({ channels, declare, publisher, queue, group
     const failures = await (await publisher.line()).publish([
       { exchange: "", routingKey: queue, body: Buffer.alloc(0), options: { mandatory: true, deliveryMode: 2, messageId: tag } },
     ]);
+    if ([...(failures?.values() ?? [])].includes("returned")) await declare.gone(queue, declaration);
     if (failures !== undefined)
       throw new HalyardError("BACKEND_FAILED", `RabbitMQ did not take the token of the exclusive group ${group}.`, { retryable: true });
   } catch (error) {

@@ -1,6 +1,7 @@
-/** A group's queue is gone under its members: removed on purpose, or deleted behind our back and then made again. */
+/** A queue of a group is gone under its members: removed on purpose, or deleted behind our back and then made again. */
 import { HalyardError, type Host, type TopicPattern } from "@halyard/core/spi";
 import type { Declare } from "./declare.ts";
+import type { Declaration } from "./declared.ts";
 import { lostError } from "./errors.ts";
 import type { NamespaceNames } from "./names.ts";
 import { pause } from "./waiting.ts";
@@ -10,21 +11,25 @@ export interface GoneQueueParts {
   readonly names: NamespaceNames;
   readonly host: Host;
   readonly lost: () => HalyardError | undefined;
-  /** Whether this session itself removed the group. */
-  readonly wasRemovedHere: (group: string) => boolean;
+}
+
+/** The member that was told. */
+export interface GoneMember {
+  readonly group: string;
+  readonly life: number;
+  readonly patterns: readonly TopicPattern[];
 }
 
 /** A queue that was deleted is made again within a second. */
 const redeclaresMax = 20;
 const redeclarePauseMs = 50;
 
-/** Makes the queue again unless it was removed on purpose, and resolves with why the subscription is to end: core subscribes again where that helps. */
-export async function afterGone(parts: GoneQueueParts, group: string, patterns: readonly TopicPattern[]): Promise<HalyardError> {
-  const { declare, names, host, lost, wasRemovedHere } = parts;
+/** Makes the group's queue again unless it was removed on purpose, and resolves with why the subscription is to end: core subscribes again where that helps. */
+export async function afterGone(parts: GoneQueueParts, { group, life, patterns }: GoneMember): Promise<HalyardError> {
+  const { declare, names, host, lost } = parts;
   const report = (): void => host.report({ type: "recreated", what: `the queue ${names.group(group)}`, lost: "unknown" });
   try {
-    if (wasRemovedHere(group) || (await declare.wasRemoved(group)))
-      return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
+    if (await declare.wasRemoved(group, life)) return removedError(group);
     await redeclare(parts, group, patterns);
   } catch (thrown) {
     const ended = lost();
@@ -34,6 +39,21 @@ export async function afterGone(parts: GoneQueueParts, group: string, patterns: 
   }
   report(); // from here on nothing is lost any more
   return deletedError(`The queue of group ${group}`);
+}
+
+/** As `afterGone`, for the queue that says who is active. Members that wait have no consumer on the group's own queue, so they hear of a removal by this one. */
+export async function afterExclusiveGone(
+  { declare, names, lost }: GoneQueueParts,
+  { group, life }: GoneMember,
+  declaration: Declaration | undefined,
+): Promise<HalyardError> {
+  try {
+    if (await declare.wasRemoved(group, life)) return removedError(group);
+    await declare.gone(names.exclusive(group), declaration);
+  } catch (thrown) {
+    return lost() ?? (thrown instanceof HalyardError ? thrown : lostError(thrown));
+  }
+  return deletedError(`The queue that says who is active in group ${group}`);
 }
 
 /** Consumers are told before their queue is quite gone: what is declared in that moment fails. */
@@ -47,6 +67,10 @@ async function redeclare({ declare, host, lost }: GoneQueueParts, group: string,
       await pause(host.clock, redeclarePauseMs);
     }
   }
+}
+
+function removedError(group: string): HalyardError {
+  return new HalyardError("GROUP_REMOVED", `The group ${group} was removed. Subscribe again to make it anew.`, { details: { group } });
 }
 
 export function deletedError(what: string): HalyardError {

@@ -11,6 +11,7 @@ import { type Consumer, Consumers } from "./consumers.ts";
 import { DeliveryTags } from "./delivery-tags.ts";
 import { isReply, lostError, replies } from "./errors.ts";
 import { Pipeline } from "./pipeline.ts";
+import type { CopySource } from "./storing.ts";
 import { deliveriesBefore, dueMsOf, fromMessage } from "./wire.ts";
 
 /** What the subscription asks of its session. */
@@ -20,7 +21,7 @@ export interface GroupPort {
   monotonicMs(): number;
   nextConsumerTag(group: string): string;
   /** Stores copies in the group's inbox or dead letters; says which are stored. Never rejects while the session lives. */
-  store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]>;
+  store(from: CopySource, copies: readonly Copy[]): Promise<readonly boolean[]>;
   /** The group's queue is gone. Resolves with why the subscription is to end. */
   groupGone(subscription: GroupSubscription): Promise<HalyardError>;
   /** Why the subscription is to end where its channel was closed because of the broker's `consumer_timeout`. */
@@ -40,6 +41,7 @@ export interface Copy {
 export interface GroupSubscriptionParts {
   readonly port: GroupPort;
   readonly group: string;
+  readonly life: number;
   readonly queue: string;
   readonly patterns: readonly TopicPattern[];
   readonly channel: GuardedChannel;
@@ -57,6 +59,7 @@ interface Arrival {
 
 export class GroupSubscription implements BackendSubscription {
   readonly group: string;
+  readonly life: number;
   readonly patterns: readonly TopicPattern[];
   readonly #parts: GroupSubscriptionParts;
   readonly #channel: GuardedChannel;
@@ -75,6 +78,7 @@ export class GroupSubscription implements BackendSubscription {
   constructor(parts: GroupSubscriptionParts) {
     this.#parts = parts;
     this.group = parts.group;
+    this.life = parts.life;
     this.patterns = parts.patterns;
     this.#channel = parts.channel;
     this.#pipeline = new Pipeline(parts.channel, parts.queue, parts.port);
@@ -199,9 +203,7 @@ export class GroupSubscription implements BackendSubscription {
     const { deliveryTag } = arrival.raw.fields;
     this.#tags.beginMove(deliveryTag);
     const message = fromMessage(arrival.raw, () => port.nowMs());
-    const [isStored = false] = await port
-      .store(this.group, [{ to: "inbox", message, delayMs: dueMs - port.nowMs(), original: arrival.raw }])
-      .catch(() => [false]);
+    const [isStored = false] = await port.store(this, [{ to: "inbox", message, delayMs: dueMs - port.nowMs(), original: arrival.raw }]).catch(() => [false]);
     if (this.#isLeaving) return;
     this.#tags.endMove(deliveryTag, isStored);
     if (isStored) {
@@ -260,7 +262,7 @@ export class GroupSubscription implements BackendSubscription {
       if (outcome.type === "move")
         copies.push({ to: outcome.to, message: outcome.message, delayMs: outcome.delayMs, original: this.#held.get(receipt as number)?.raw });
     }
-    const stored = await port.store(this.group, copies);
+    const stored = await port.store(this, copies);
     if (port.lost !== undefined) throw port.lost;
     let statuses = earlier;
     for (const [position, index] of moves.entries()) {

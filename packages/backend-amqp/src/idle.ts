@@ -9,7 +9,7 @@ export function keepUsed(
   clock: Clock,
   idleExpiryMs: number,
   subscription: { readonly hasConsumer: boolean },
-  declare: () => Promise<void>,
+  declare: () => Promise<unknown>,
 ): () => Promise<void> {
   const touch = (): void => {
     cancel = clock.after(idleExpiryMs / touchesPerExpiry, touch);

@@ -19,13 +19,19 @@ export interface LivePort {
   liveGone(): HalyardError;
 }
 
+interface Copy {
+  readonly raw: ConsumeMessage;
+  readonly deliveries: number;
+}
+
 export class LiveSubscription implements BackendSubscription {
   readonly #port: LivePort;
   readonly #host: Host;
   readonly #channel: GuardedChannel;
   readonly #bufferMax: number;
-  readonly #arrived = new DeliveryBuffer<ConsumeMessage>();
-  readonly #unsettled = new Set<number>();
+  readonly #arrived = new DeliveryBuffer<Copy>();
+  /** By receipt, with how often it was handed over. */
+  readonly #unsettled = new Map<number, Copy>();
   #dropped = 0;
   #cancelReport: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -48,7 +54,7 @@ export class LiveSubscription implements BackendSubscription {
 
   async receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
     const arrived = await this.#arrived.receive(max, signal);
-    return arrived.map((raw) => this.#deliver(raw));
+    return arrived.map((copy) => this.#deliver(copy));
   }
 
   /** The buffer is the credit, and stands full of what came while nobody asked. */
@@ -58,10 +64,12 @@ export class LiveSubscription implements BackendSubscription {
     if (this.#port.lost !== undefined) throw this.#port.lost;
     let statuses: SettleStatus[] | undefined;
     for (const [index, { receipt, outcome }] of settlements.entries()) {
-      const isHeld = this.#unsettled.delete(receipt as number);
-      if (isHeld && outcome.type !== "move") continue;
+      const copy = this.#unsettled.get(receipt as number);
+      this.#unsettled.delete(receipt as number);
+      if (copy !== undefined && outcome.type === "release" && !this.#arrived.isOver) this.#keep({ ...copy, deliveries: copy.deliveries + 1 });
+      if (copy !== undefined && outcome.type !== "move") continue;
       statuses ??= new Array<SettleStatus>(settlements.length).fill("done");
-      statuses[index] = isHeld ? "failed" : "stale"; // a live copy has neither inbox nor dead letters
+      statuses[index] = copy === undefined ? "stale" : "failed"; // a live copy has neither inbox nor dead letters
     }
     return statuses;
   }
@@ -85,20 +93,26 @@ export class LiveSubscription implements BackendSubscription {
       this.fail(this.#port.liveGone());
       return;
     }
+    this.#keep({ raw, deliveries: 1 });
+  };
+
+  /** What is given back waits behind what came meanwhile: there is no queue to go back to. */
+  #keep(copy: Copy): void {
     if (this.#arrived.size >= this.#bufferMax) {
       this.#arrived.shift();
       this.#dropped++;
       this.#cancelReport ??= this.#host.clock.after(gapMs, this.#reportGap);
     }
-    this.#arrived.push(raw);
-  };
+    this.#arrived.push(copy);
+  }
 
-  #deliver(raw: ConsumeMessage): Delivery {
+  #deliver(copy: Copy): Delivery {
+    const { raw, deliveries } = copy;
     const message = fromMessage(raw, () => this.#host.clock.nowMs());
     const receipt = raw.fields.deliveryTag;
-    this.#unsettled.add(receipt);
-    // Nothing comes twice here, so what has no id of its own is nobody's repeat.
-    return { message: isGuessedId(raw) ? { ...message, id: `${message.id}.${++this.#guesses}` } : message, deliveries: 1, receipt, position: undefined, raw };
+    this.#unsettled.set(receipt, copy);
+    // The broker hands over nothing twice here, so what has no id of its own is nobody's repeat.
+    return { message: isGuessedId(raw) ? { ...message, id: `${message.id}.${++this.#guesses}` } : message, deliveries, receipt, position: undefined, raw };
   }
 
   readonly #reportGap = (): void => {

@@ -20,6 +20,8 @@ export interface OutgoingParts {
 
 const nothing = Buffer.alloc(0);
 
+type Opened = { readonly line: Line; readonly error?: undefined } | { readonly line?: undefined; readonly error: Error };
+
 export class Outgoing {
   readonly #parts: OutgoingParts;
   /** Unanswered batches by the signal that gives them up: one listener a signal, however many share it. */
@@ -30,29 +32,18 @@ export class Outgoing {
   }
 
   async publish(messages: readonly WireMessage[], { target, signal }: PublishRequest): Promise<readonly PublishStatus[] | undefined> {
-    const refusal = await this.#open(signal);
-    if (!("write" in refusal)) return messages.map(() => ({ status: "refused", error: refusal }));
-    if (target === undefined) return this.#toTopics(messages, refusal, signal);
-    if ("deadLetters" in target) {
-      const { deadLetters } = target;
-      const error = await this.#parts.declare.dead(deadLetters).then(
-        () => undefined,
-        (thrown: Error) => thrown,
-      );
-      if (error !== undefined) return messages.map(() => ({ status: "refused", error }));
-      return this.#toQueue(this.#parts.names.dead(deadLetters), messages, refusal, signal, () => {
-        this.#parts.declare.forget(this.#parts.names.dead(deadLetters));
-        return new HalyardError("BACKEND_FAILED", `The dead letters of ${deadLetters} were deleted on the broker; they are made again.`, { retryable: true });
-      });
-    }
+    const { line, error } = await this.#open(signal);
+    if (line === undefined) return refusedAll(messages, error);
+    if (target === undefined) return this.#toTopics(messages, line, signal);
+    if ("deadLetters" in target) return this.#toDeadLetters(target.deadLetters, messages, line, signal);
     const { group } = target;
-    return this.#toQueue(this.#parts.names.group(group), messages, refusal, signal, () => noGroup(group));
+    return this.#toQueue(this.#parts.names.group(group), messages, line, signal, () => noGroup(group));
   }
 
   /** A message that is confirmed and stored nowhere. Rejects where a publish would. */
   async ping(signal: AbortSignal): Promise<void> {
-    const line = await this.#open(signal);
-    if (!("write" in line)) throw line;
+    const { line, error } = await this.#open(signal);
+    if (line === undefined) throw error;
     line.write(this.#parts.names.wait, pingKey, nothing, {});
     const failures = await this.#commit(line, undefined, signal);
     if (failures === undefined) return;
@@ -62,24 +53,45 @@ export class Outgoing {
     );
   }
 
-  /** The channel to write to, or why there is none. Rejects when the session has ended. */
-  async #open(signal: AbortSignal): Promise<Line | HalyardError> {
+  /** The channel to write to, or why there is none now. Rejects when the session has ended. */
+  async #open(signal: AbortSignal): Promise<Opened> {
     const { publisher, lost, blocked } = this.#parts;
     const error = lost();
     if (error !== undefined) throw error;
     const reason = blocked();
-    if (reason !== undefined)
-      return new HalyardError("BACKPRESSURE", `RabbitMQ takes no messages for now (${reason}): it resumes by itself when the alarm is over.`);
-    if (signal.aborted) return abortedError("The publish");
+    if (reason !== undefined) return { error: blockedError(reason) };
+    if (signal.aborted) return { error: abortedError("The publish") };
     try {
-      return publisher.current ?? (await publisher.line());
+      return { line: publisher.current ?? (await publisher.line()) };
     } catch (thrown) {
       const ended = lost();
       if (ended !== undefined) throw ended;
-      return thrown instanceof HalyardError
-        ? thrown
-        : new HalyardError("BACKEND_FAILED", `Publishing failed: ${String(thrown)}`, { cause: thrown, retryable: true });
+      return {
+        error:
+          thrown instanceof HalyardError
+            ? thrown
+            : new HalyardError("BACKEND_FAILED", `Publishing failed: ${String(thrown)}`, { cause: thrown, retryable: true }),
+      };
     }
+  }
+
+  async #toDeadLetters(group: string, messages: readonly WireMessage[], line: Line, signal: AbortSignal): Promise<readonly PublishStatus[] | undefined> {
+    const { declare, names } = this.#parts;
+    try {
+      await declare.dead(group);
+    } catch (thrown) {
+      const ended = this.#parts.lost();
+      if (ended !== undefined) throw ended;
+      return refusedAll(messages, thrown instanceof Error ? thrown : new Error(String(thrown)));
+    }
+    const declaration = declare.current(names.dead(group));
+    let isGone = false;
+    const statuses = await this.#toQueue(names.dead(group), messages, line, signal, () => {
+      isGone = true;
+      return new HalyardError("BACKEND_FAILED", `The dead letters of ${group} were deleted on the broker; their queue is made again.`, { retryable: true });
+    });
+    if (isGone) await declare.gone(names.dead(group), declaration);
+    return statuses;
   }
 
   async #toTopics(messages: readonly WireMessage[], line: Line, signal: AbortSignal): Promise<readonly PublishStatus[] | undefined> {
@@ -183,6 +195,11 @@ export class Outgoing {
     return { status: "unknown", error: new HalyardError("PUBLISH_UNKNOWN", "RabbitMQ did not confirm the message in time: it may be stored.") };
   }
 }
+
+const refusedAll = (messages: readonly WireMessage[], error: Error): readonly PublishStatus[] => messages.map(() => ({ status: "refused", error }));
+
+const blockedError = (reason: string): HalyardError =>
+  new HalyardError("BACKPRESSURE", `RabbitMQ takes no messages for now (${reason}): it resumes by itself when the alarm is over.`);
 
 export function noGroup(group: string): HalyardError {
   return new HalyardError("NO_SUCH_GROUP", `There is no group ${group}: define it or subscribe to it first.`, { details: { group } });

@@ -15,24 +15,22 @@ import type {
 import { HalyardError } from "@halyard/core/spi";
 import { adminOf } from "./admin.ts";
 import { capabilitiesOf } from "./capabilities.ts";
-import { type ChannelParts, ChannelPool, openChannel } from "./channel.ts";
+import { openChannel } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import type { ConsumerTimeout } from "./consumer-timeout.ts";
 import { DeadLetterQueues } from "./dead-letters.ts";
-import { Declare } from "./declare.ts";
 import { lostError, sessionClosed } from "./errors.ts";
 import { joinExclusive } from "./exclusive.ts";
-import { afterGone, deletedError } from "./gone-queue.ts";
+import { afterExclusiveGone, afterGone, deletedError } from "./gone-queue.ts";
 import { type Copy, type GroupPort, GroupSubscription } from "./group-subscription.ts";
 import { historyOf } from "./history.ts";
 import { keepUsed } from "./idle.ts";
 import { type LivePort, LiveSubscription } from "./live-subscription.ts";
 import { managementOf } from "./management.ts";
-import { type NamespaceNames, namesOf } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { Outgoing } from "./outgoing.ts";
-import { Publisher } from "./publisher.ts";
-import { Storing } from "./storing.ts";
+import { type SessionTools, toolsOf } from "./session-tools.ts";
+import { type CopySource, Storing } from "./storing.ts";
 
 export interface SessionParts {
   readonly settings: Settings;
@@ -43,6 +41,9 @@ export interface SessionParts {
   readonly consuming: Connection;
 }
 
+/** How often is looked whether everything that was declared is still there: a few requests each time. */
+const checkMs = 30_000;
+
 export class AmqpSession implements Session, GroupPort, LivePort {
   capabilities: Capabilities;
   readonly closed: Promise<Error | undefined>;
@@ -51,85 +52,61 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   readonly history: History | undefined;
   readonly #parts: SessionParts;
   readonly #host: Host;
-  readonly #names: NamespaceNames;
-  readonly #channels: ChannelParts;
-  readonly #publisher: Publisher;
-  readonly #declare: Declare;
+  readonly #tools: SessionTools;
   readonly #outgoing: Outgoing;
   readonly #storing: Storing;
   readonly #groups = new Set<GroupSubscription>();
   readonly #lives = new Set<LiveSubscription>();
-  /** Groups that were removed through this session: their members need not ask the broker why. */
-  readonly #removed = new Set<string>();
   #blocked: string | undefined;
   #lost: HalyardError | undefined;
   #isClosing = false;
   #closing: Promise<void> | undefined;
   #consumers = 0;
+  #cancelCheck: () => void = () => undefined;
   #resolveClosed: (error: Error | undefined) => void = () => undefined;
 
   constructor(parts: SessionParts) {
     const { settings, consumerTimeout, host, publishing, consuming } = parts;
     this.#parts = parts;
     this.#host = host;
-    this.#names = namesOf(settings.names, host.namespace);
-    this.capabilities = capabilitiesOf(settings, consuming.version, consumerTimeout.handlerMsMax);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    const { clock } = host;
-    const { requestTimeoutMs } = settings;
-    this.#channels = { connection: consuming, clock, requestTimeoutMs };
-    const pool = new ChannelPool(this.#channels);
-    this.#declare = new Declare({ pool, names: this.#names, settings });
-    this.#publisher = new Publisher({
-      connection: publishing,
-      clock,
-      requestTimeoutMs,
-      prepare: () => this.#declare.namespace(),
-      onMissing: (error) => this.#exchangeGone(error),
-    });
-    const write = { saysPriority: settings.queue.type === "classic" };
-    const shared = { publisher: this.#publisher, declare: this.#declare, names: this.#names, write };
-    this.#outgoing = new Outgoing({ ...shared, lost: () => this.#lost, blocked: () => this.#blocked });
-    this.#storing = new Storing({ ...shared, clock, random: host.random, isBlocked: () => this.#blocked !== undefined });
-    this.deadLetters = new DeadLetterQueues({
-      channels: this.#channels,
-      pool,
-      declare: this.#declare,
-      names: this.#names,
-      publisher: this.#publisher,
-      storing: this.#storing,
-      ended: this.closed,
-      lost: () => this.#lost,
-    });
-    const forHistory = { channels: this.#channels, names: this.#names, publisher: this.#publisher, lost: () => this.#lost };
-    this.history =
-      settings.history === undefined
-        ? undefined
-        : historyOf({ ...forHistory, nextTag: () => `${this.nextConsumerTag("history")}/${host.random().toString(36).slice(2, 12)}` });
-    this.admin = adminOf({
-      names: this.#names,
-      settings,
-      consumerTimeout,
-      declare: this.#declare,
-      channels: this.#channels,
-      management: managementOf(settings),
-      outgoing: this.#outgoing,
-      lost: () => this.#lost,
-      blocked: () => this.#blocked,
-      version: consuming.version,
-      product: consuming.product,
-      onRemoving: (group) => void this.#removed.add(group),
-      onDefined: (group) => void this.#removed.delete(group),
-    });
+    this.capabilities = capabilitiesOf(settings, consuming.version, consumerTimeout.handlerMsMax);
+    const tools = toolsOf(parts, { lost: () => this.#lost, blocked: () => this.#blocked, exchangeGone: (error) => this.#exchangeGone(error) });
+    this.#tools = tools;
+    this.#outgoing = new Outgoing(tools);
+    this.#storing = new Storing(tools);
+    this.deadLetters = new DeadLetterQueues({ ...tools, storing: this.#storing, ended: this.closed });
+    const nextTag = (): string => `${this.nextConsumerTag("history")}/${host.random().toString(36).slice(2, 12)}`;
+    this.history = settings.history === undefined ? undefined : historyOf({ ...tools, nextTag });
+    const { version, product } = consuming;
+    this.admin = adminOf({ ...tools, settings, consumerTimeout, management: managementOf(settings), outgoing: this.#outgoing, version, product });
     for (const connection of new Set([publishing, consuming])) void connection.ended.then((error) => this.#end(error));
     publishing.onBlocked((reason) => this.#onBlocked(reason));
   }
 
   /** Declares the namespace and opens the channel to publish on. */
   async start(): Promise<void> {
-    await this.#publisher.line();
+    await this.#tools.publisher.line();
+    if (this.#lost === undefined) this.#cancelCheck = this.#checkLater();
+  }
+
+  #checkLater(): () => void {
+    return this.#host.clock.after(checkMs, () => {
+      // What is gone is reported; whatever else fails is tried again the next time, or ends the session by itself.
+      const again = (): void => {
+        if (this.#lost === undefined) this.#cancelCheck = this.#checkLater();
+      };
+      this.#check().then(again, again);
+    });
+  }
+
+  /** Whoever only consumes would never learn that an exchange is gone, nor anybody that retries are. */
+  async #check(): Promise<void> {
+    const { declare, lives } = this.#tools;
+    for (const member of [...this.#groups]) await lives.keep(member);
+    await declare.check();
   }
 
   get lost(): HalyardError | undefined {
@@ -152,8 +129,8 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     return this.#outgoing.publish(messages, request);
   }
 
-  store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]> {
-    return this.#storing.store(group, copies);
+  store(from: CopySource, copies: readonly Copy[]): Promise<readonly boolean[]> {
+    return this.#storing.store(from, copies);
   }
 
   async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<BackendSubscription> {
@@ -167,8 +144,8 @@ export class AmqpSession implements Session, GroupPort, LivePort {
   async #listen({ patterns, inFlightMax }: SubscribeRequest): Promise<LiveSubscription> {
     const { clientName, random } = this.#host;
     // Never the name of an earlier session: the broker may not have noticed yet that its connection is dead.
-    const queue = this.#names.live(`${clientName}.${++this.#consumers}.${random().toString(36).slice(2, 10)}`);
-    const channel = await openChannel(this.#channels);
+    const queue = this.#tools.names.live(`${clientName}.${++this.#consumers}.${random().toString(36).slice(2, 10)}`);
+    const channel = await openChannel(this.#tools.channels);
     const live = new LiveSubscription(this, this.#host, channel, inFlightMax);
     this.#lives.add(live);
     try {
@@ -176,7 +153,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
         raw.assertQueue(queue, { durable: false, exclusive: true, autoDelete: true, arguments: { "x-queue-type": "classic" } }),
       );
       for (const { text } of patterns)
-        await channel.call(`Binding the queue ${queue} to ${this.#names.exchange}`, (raw) => raw.bindQueue(queue, this.#names.exchange, text));
+        await channel.call(`Binding the queue ${queue} to ${this.#tools.names.exchange}`, (raw) => raw.bindQueue(queue, this.#tools.names.exchange, text));
       await channel.call(`Consuming the queue ${queue}`, (raw) => raw.consume(queue, live.onDelivery, { noAck: true, consumerTag: queue }));
       return live;
     } catch (error) {
@@ -189,16 +166,16 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     { patterns, inFlightMax }: SubscribeRequest,
     { name, from, exclusive, idleExpiryMs }: NonNullable<SubscribeRequest["group"]>,
   ): Promise<GroupSubscription> {
-    const queue = this.#names.group(name);
-    if (from !== "new" && (await this.#declare.look(queue)) === undefined)
+    const queue = this.#tools.names.group(name);
+    if (from !== "new" && (await this.#tools.declare.look(queue)) === undefined)
       throw new HalyardError("UNSUPPORTED", "A group on RabbitMQ begins with what is published from now on: its queues hold no past.");
-    await this.#declare.group(name, patterns, [], idleExpiryMs);
-    this.#removed.delete(name);
-    const channel = await openChannel(this.#channels);
+    const life = await this.#tools.declare.group(name, patterns, [], idleExpiryMs);
+    const channel = await openChannel(this.#tools.channels);
     const releases: (() => Promise<void>)[] = [];
     const subscription = new GroupSubscription({
       port: this,
       group: name,
+      life,
       queue,
       patterns,
       channel,
@@ -212,16 +189,17 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     this.#groups.add(subscription);
     try {
       if (idleExpiryMs !== undefined)
-        releases.push(keepUsed(this.#host.clock, idleExpiryMs, subscription, () => this.#declare.group(name, [], [], idleExpiryMs)));
+        releases.push(keepUsed(this.#host.clock, idleExpiryMs, subscription, () => this.#tools.declare.group(name, [], [], idleExpiryMs)));
       if (exclusive) {
         const membership = await joinExclusive({
-          channels: this.#channels,
-          declare: this.#declare,
-          publisher: this.#publisher,
-          queue: this.#names.exclusive(name),
+          channels: this.#tools.channels,
+          declare: this.#tools.declare,
+          publisher: this.#tools.publisher,
+          queue: this.#tools.names.exclusive(name),
           group: name,
           tag: this.nextConsumerTag(`${name}/exclusive`),
           consumerTimeout: this.#parts.consumerTimeout,
+          whyGone: (declaration) => afterExclusiveGone({ ...this.#tools, host: this.#host }, subscription, declaration),
         });
         releases.push(() => membership.close());
         void membership.ended.then((error) => subscription.fail(this.#lost ?? error));
@@ -245,9 +223,8 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     return deletedError("The queue of a live subscription");
   }
 
-  groupGone({ group, patterns }: GroupSubscription): Promise<HalyardError> {
-    const parts = { declare: this.#declare, names: this.#names, host: this.#host };
-    return afterGone({ ...parts, lost: () => this.#lost, wasRemovedHere: (name) => this.#removed.has(name) }, group, patterns);
+  groupGone(subscription: GroupSubscription): Promise<HalyardError> {
+    return afterGone({ ...this.#tools, host: this.#host }, subscription);
   }
 
   heldTooLong(group: string, error: Error | undefined): HalyardError | undefined {
@@ -277,7 +254,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
     // Channels first: an ack that is still on its way when its connection closes is lost.
     const over = sessionClosed();
     await Promise.allSettled([...this.#groups, ...this.#lives].map((subscription) => subscription.close(over)));
-    await this.#publisher.close();
+    await this.#tools.publisher.close();
     const { publishing, consuming } = this.#parts;
     await Promise.all([consuming.close(), publishing.close()]);
     this.#end(undefined);
@@ -285,6 +262,7 @@ export class AmqpSession implements Session, GroupPort, LivePort {
 
   #end(error: Error | undefined): void {
     if (this.#lost !== undefined) return;
+    this.#cancelCheck();
     this.#lost = this.#isClosing ? sessionClosed() : lostError(error);
     for (const subscription of [...this.#groups, ...this.#lives]) subscription.fail(this.#lost);
     if (this.#blocked !== undefined) this.#onBlocked(undefined);

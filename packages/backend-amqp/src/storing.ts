@@ -5,6 +5,7 @@
 import type { Clock, WireMessage } from "@halyard/core/spi";
 import type { ConsumeMessage, Options } from "amqplib";
 import type { Declare } from "./declare.ts";
+import type { Declaration } from "./declared.ts";
 import { passFor } from "./delay-classes.ts";
 import type { Copy } from "./group-subscription.ts";
 import type { NamespaceNames } from "./names.ts";
@@ -19,7 +20,14 @@ export interface StoringParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly write: WriteOptions;
-  readonly isBlocked: () => boolean;
+  /** Why the broker takes no publishes now. */
+  readonly blocked: () => string | undefined;
+}
+
+/** Whose copies they are: a copy that waits comes back to this life of the group, and to no later one. */
+export interface CopySource {
+  readonly group: string;
+  readonly life: number;
 }
 
 export class Storing {
@@ -30,35 +38,36 @@ export class Storing {
   }
 
   /** Says which copies are stored for certain. Never rejects: what went wrong is not stored, or nobody knows. */
-  async store(group: string, copies: readonly Copy[]): Promise<readonly boolean[]> {
-    const { publisher, isBlocked } = this.#parts;
+  async store(from: CopySource, copies: readonly Copy[]): Promise<readonly boolean[]> {
+    const { publisher, blocked } = this.#parts;
     const none = copies.map(() => false);
-    if (isBlocked()) return none;
+    if (blocked() !== undefined) return none;
     try {
-      const publications = copies.map((copy) => this.#publication(group, copy));
-      await this.#prepare(group, copies);
+      const publications = copies.map((copy) => this.#publication(from, copy));
+      const declarations = await this.#prepare(from.group, copies);
       const failures = await (await publisher.line()).publish(publications);
       if (failures === undefined) return copies.map(() => true);
-      for (const [position, failure] of failures) if (failure === "returned") this.#forget(group, copies[position]);
+      const returned = new Set([...failures].flatMap(([position, failure]) => (failure === "returned" ? [this.#queueOf(from.group, copies[position])] : [])));
+      for (const queue of returned) if (queue !== undefined) await this.#parts.declare.gone(queue, declarations.get(queue));
       return copies.map((_, position) => !failures.has(position));
     } catch {
       return none; // the caller keeps the originals and tries again, or the session has ended and tells by itself
     }
   }
 
-  /** Into the group's queue, or the dead letters. */
-  direct(group: string, to: Copy["to"], message: WireMessage): Publication {
-    return this.#publication(group, { to, message, delayMs: 0, original: undefined });
+  /** Into the group's queue now. */
+  direct(group: string, message: WireMessage): Publication {
+    return this.#publication({ group, life: 0 }, { to: "inbox", message, delayMs: 0, original: undefined });
   }
 
-  #publication(group: string, { to, message, delayMs, original }: Copy): Publication {
+  #publication({ group, life }: CopySource, { to, message, delayMs, original }: Copy): Publication {
     const { names, clock } = this.#parts;
     const body = toBuffer(message.body);
     if (to === "dead-letters") return { exchange: "", routingKey: names.dead(group), body, options: this.#options(message, original, undefined) };
     if (delayMs <= 0) return { exchange: "", routingKey: names.group(group), body, options: this.#options(message, original, undefined) };
     const { classMs, restMs } = passFor(delayMs);
     const dueMs = restMs > 0 ? Math.ceil(clock.nowMs() + delayMs) : undefined;
-    return { exchange: names.wait, routingKey: waitKey(classMs, group), body, options: this.#options(message, original, dueMs) };
+    return { exchange: names.wait, routingKey: waitKey(classMs, group, life), body, options: this.#options(message, original, dueMs) };
   }
 
   #options(message: WireMessage, original: ConsumeMessage | undefined, dueMs: number | undefined): Options.Publish {
@@ -75,22 +84,31 @@ export class Storing {
     return options;
   }
 
-  async #prepare(group: string, copies: readonly Copy[]): Promise<void> {
-    const { declare } = this.#parts;
+  async #prepare(group: string, copies: readonly Copy[]): Promise<ReadonlyMap<string, Declaration | undefined>> {
+    const { declare, names } = this.#parts;
+    const declarations = new Map<string, Declaration | undefined>();
     const classes = new Set<number>();
     let hasLetters = false;
     for (const { to, delayMs } of copies) {
       if (to === "dead-letters") hasLetters = true;
       else if (delayMs > 0) classes.add(passFor(delayMs).classMs);
     }
-    if (hasLetters) await declare.dead(group);
-    for (const classMs of classes) await declare.wait(classMs);
+    if (hasLetters) {
+      await declare.dead(group);
+      declarations.set(names.dead(group), declare.current(names.dead(group)));
+    }
+    for (const classMs of classes) {
+      await declare.wait(classMs);
+      declarations.set(names.waitQueue(classMs), declare.current(names.waitQueue(classMs)));
+    }
+    return declarations;
   }
 
-  /** The broker had nowhere to put it: what we believed to be declared was deleted. */
-  #forget(group: string, copy: Copy | undefined): void {
-    const { declare, names } = this.#parts;
-    if (copy === undefined) return;
-    declare.forget(copy.to === "dead-letters" ? names.dead(group) : copy.delayMs > 0 ? names.waitQueue(passFor(copy.delayMs).classMs) : undefined);
+  /** Where the broker found no place for a copy. The group's own queue is watched by its consumers. */
+  #queueOf(group: string, copy: Copy | undefined): string | undefined {
+    const { names } = this.#parts;
+    if (copy === undefined) return undefined;
+    if (copy.to === "dead-letters") return names.dead(group);
+    return copy.delayMs > 0 ? names.waitQueue(passFor(copy.delayMs).classMs) : undefined;
   }
 }

@@ -50,9 +50,10 @@ export const exclusiveArguments = ({ own }: QueueSettings): QueueArguments => ({
 /** Room for the newest note only. */
 export const heldArguments: QueueArguments = { ...quorum, "x-max-length": 1 };
 
-/** Long enough for members to ask why their consumer was cancelled, short enough to leave nothing behind. */
-const removedMarkMs = 60_000;
-export const removedArguments: QueueArguments = { ...quorum, "x-expires": removedMarkMs };
+/** Longer than anything waits on the ladder, and long enough for members to ask why their consumer was cancelled. */
+const removedMs = 3_600_000;
+/** Classic, since only a classic queue can be deleted on the condition that it is empty; made and deleted often, and worth no replicas. */
+export const removedArguments: QueueArguments = { "x-queue-type": "classic", "x-expires": removedMs };
 
 export function historyArguments({ own }: QueueSettings, { maxAgeMs, bytesMax }: NonNullable<Settings["history"]>): QueueArguments {
   return {
@@ -63,10 +64,10 @@ export function historyArguments({ own }: QueueSettings, { maxAgeMs, bytesMax }:
   };
 }
 
-/** Routing key of a copy that waits: the class decides the queue, the group decides where it goes afterwards. */
-export const waitKey = (classMs: number, group: string): string => `${classMs}.${group}`;
-export const waitBinding = (classMs: number): string => `${classMs}.*`;
-export const dueBinding = (group: string): string => `*.${group}`;
+/** Routing key of a copy that waits: the class decides the queue, the group and its life (see `group-life.ts`) decide where it goes afterwards. */
+export const waitKey = (classMs: number, group: string, life: number): string => `${classMs}.${group}.${life}`;
+export const waitBinding = (classMs: number): string => `${classMs}.*.*`;
+export const dueBinding = (group: string, life: number): string => `*.${group}.${life}`;
 
 /** A routing key that no wait queue is bound to: what is published with it is confirmed and stored nowhere. */
 export const pingKey = "ping";

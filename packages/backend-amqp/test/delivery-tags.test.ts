@@ -36,11 +36,12 @@ describe("delivery tags", () => {
 
   it("hold again what could not be moved", () => {
     const tags = holding(2);
-    tags.beginMove(1);
-    assert.equal(tags.isHeld(1), false);
+    assert.ok(tags.beginMove(1));
+    assert.equal(tags.ack(1), false, "it is being moved");
     tags.endMove(1, false);
-    assert.ok(tags.isHeld(1));
     assert.deepEqual(tags.flush(), { upTo: 0, single: [] });
+    assert.ok(tags.ack(1), "it is held again");
+    assert.deepEqual(tags.flush(), { upTo: 1, single: [] });
   });
 
   it("refuse what was settled before, or never held", () => {

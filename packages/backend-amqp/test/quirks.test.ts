@@ -336,6 +336,24 @@ describe("RabbitMQ", () => {
     assert.equal((await session.admin.group("g", never))?.waiting, 100);
   });
 
+  it("hands a live delivery that is given back over again, within the buffer, and refuses to move one", async () => {
+    const session = await open();
+    const live = await session.subscribe({ patterns: [parsePattern("q.#")], inFlightMax: 2, group: undefined }, never);
+    await accepts(session, [wire("q.one", "1")]);
+    const [first] = await receives(live, 1);
+    assert.ok(first);
+    assert.equal(await live.settle([{ receipt: first.receipt, outcome: { type: "release" } }]), undefined);
+    assert.deepEqual(await live.settle([{ receipt: first.receipt, outcome: { type: "ack" } }]), ["stale"]);
+    const [again] = await receives(live, 1);
+    assert.ok(again);
+    assert.deepEqual([textOf(again), again.deliveries], ["1", 2]);
+    const move = { type: "move", to: "inbox", message: again.message, delayMs: 0 } as const;
+    assert.deepEqual(await live.settle([{ receipt: again.receipt, outcome: move }]), ["failed"]);
+    await accepts(session, [wire("q.one", "2"), wire("q.one", "3"), wire("q.one", "4")]);
+    await until(() => events.some(({ type }) => type === "gap"), "the buffer holds two, the oldest went");
+    assert.deepEqual((await receives(live, 2)).map(textOf), ["3", "4"]);
+  });
+
   it("ends the session when its exchange is deleted, says so, and binds the groups again in the next", async () => {
     const session = await open();
     await join(session);

@@ -7,9 +7,10 @@ import type { BackendSuiteOptions, FaultProxy } from "@halyard/testkit";
 import { findBroker, type RabbitmqBroker, startRabbitmq } from "@halyard/testkit/brokers";
 import { connect } from "amqplib";
 import { type AmqpOptions, amqp } from "../src/index.ts";
+import { leastPrivileges } from "./least-privileges.ts";
 
-/** As in the README, for namespaces that begin with `kit-` instead of one called `shop`. */
-const permissions = { configure: "^kit-[0-9a-f]+(\\..*)?$", write: "^(kit-[0-9a-f]+(\\..*)?|amq\\.default)$", read: "^kit-[0-9a-f]+(\\..*)?$" };
+/** For namespaces that begin with `kit-`. */
+const permissions = leastPrivileges("kit-[0-9a-f]+");
 /** A name and a password that nobody else knows: the broker may not be ours. */
 const user = { name: `kit-${randomBytes(4).toString("hex")}`, password: `kit-${randomBytes(8).toString("hex")}/with%odd:signs@`, permissions };
 
