@@ -19,7 +19,7 @@ const calm: Calm = { durationMs: 2_000, accepted: 1_000 };
 /**
  * Of what is accepted. With the calm above a kill finds 40 messages in flight among 1,000, and NATS forgets the acks of 0.1 to 0.2 s, 40 to 80 at this load.
  */
-const duplicatesShareMax = 0.1;
+const duplicatesShareMax = 0.05;
 /** Enough that every kill hits something, little enough that RabbitMQ's starts do not drown in it. */
 const load = { perWave: 10, everyMs: 25 };
 /** A fault that does not end a connection is no fault: so many tries are left for those. */
