@@ -57,6 +57,12 @@ export class Backlog {
     if (this.#isOrdered && key !== undefined && this.#busyKeys.get(key) === flight) this.#busyKeys.set(key, next);
   }
 
+  /** Whether one of those that wait came at that time or before. */
+  holdsSince(receivedMs: number): boolean {
+    for (let index = this.#head; index < this.#flights.length; index++) if ((this.#flights[index] as Flight).startedMs <= receivedMs) return true; // index < length
+    return false;
+  }
+
   /** Takes all that wait. */
   takeAll(): Flight[] {
     const rest = this.#flights.slice(this.#head);

@@ -46,6 +46,7 @@ export class Flight implements HandlerContext, Settlement {
   index = -1;
   /** Raised by retries in place; a retry through the inbox arrives with it raised. */
   attempt: number;
+  /** When its handler started; while it waits and the broker limits that, when it came. */
   startedMs = 0;
   /** When the lease lapses by our own clock; `undefined` where there is none. */
   leaseUntilMs: number | undefined;

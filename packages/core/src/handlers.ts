@@ -32,6 +32,8 @@ export interface HandlersParts {
 }
 
 const lineFailureDelayMs = 1_000;
+/** Of the time for which a broker lets a message be held, a handler takes at most so much: the rest is for waiting in the backlog. */
+const handlerShareMax = 0.9;
 
 export class Handlers {
   /** Unsettled. */
@@ -50,6 +52,8 @@ export class Handlers {
   readonly #orphans = new Set<Flight>();
   #running = 0;
   #timeoutMs: number;
+  /** What has not started after so long goes back, while there is time for a whole run elsewhere; `undefined`: the broker lets us hold it. */
+  #waitMsMax: number | undefined;
   #isPaused = false;
   #isClosing = false;
   #idle: Deferred<void> | undefined;
@@ -77,12 +81,15 @@ export class Handlers {
     return this.#options.group === undefined;
   }
 
-  /** The broker takes a message back after `handlerMsMax`: a handler must be given up before that. */
+  /** The broker takes a message back after `handlerMsMax`, counted from when it came: waiting and handler together must be over before that. */
   limitTime(handlerMsMax: number | undefined): void {
-    this.#timeoutMs = Math.min(this.#options.handlerTimeoutMs, handlerMsMax ?? Number.POSITIVE_INFINITY);
+    const { handlerTimeoutMs } = this.#options;
+    this.#timeoutMs = handlerMsMax === undefined ? handlerTimeoutMs : Math.min(handlerTimeoutMs, handlerMsMax * handlerShareMax);
+    this.#waitMsMax = handlerMsMax === undefined || this.#isLive ? undefined : handlerMsMax - this.#timeoutMs;
   }
 
   take(flight: Flight): void {
+    if (this.#waitMsMax !== undefined) flight.startedMs = this.#parts.clock.monotonicMs();
     this.flights.add(flight);
     this.#backlog.push(flight);
   }
@@ -224,6 +231,8 @@ export class Handlers {
   }
 
   readonly #watch = (nowMs: number): boolean => {
+    if (this.#waitMsMax !== undefined && this.#backlog.holdsSince(nowMs - this.#waitMsMax))
+      for (const flight of this.#backlog.takeAll()) this.#settle(flight, release); // together: the broker keeps their order, and their time begins anew
     for (const flight of [...this.flights.all(), ...this.#early, ...this.#orphans]) {
       if (flight.state === "running" && nowMs - flight.startedMs >= this.#timeoutMs) this.#giveUp(flight, this.#timeoutMs);
     }

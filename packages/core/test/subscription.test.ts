@@ -559,6 +559,23 @@ test("the broker's own limit on handlers wins where it is lower", async () => {
   expect(runs.aborted).toEqual(["m0:HANDLER_TIMEOUT"]);
 });
 
+test("what has waited too long for the broker's limit goes back untried, while there is time for a whole run", async () => {
+  const backend = new FakeBackend();
+  backend.capabilities = { ...fakeCapabilities, handlerMsMax: 10_000 };
+  const { bus, clock } = await fakeBus({}, backend);
+  const runs = new Runs();
+  await bus.subscribe("#", { group: "g", concurrency: 1, inFlightMax: 10, handlerTimeoutMs: 6_000 }, runs.handle);
+  for (const id of ["m0", "m1", "m2"]) backend.subscription.deliver(delivery(id));
+  await clock.advance(3_900);
+  expect(backend.subscription.outcomes).toEqual([]);
+  await clock.advance(200);
+  await quiet();
+  expect(backend.subscription.outcomes).toEqual(["m1:release", "m2:release"]);
+  await runs.end("m0");
+  expect(backend.subscription.outcomes).toEqual(["m1:release", "m2:release", "m0:ack"]);
+  expect(runs.started).toEqual(["m0"]);
+});
+
 test('ack: "received" settles before the handler ends, once, and never retries', async () => {
   const { bus, backend, events } = await fakeBus();
   const runs = new Runs();
