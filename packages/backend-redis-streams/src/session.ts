@@ -65,7 +65,7 @@ export class RedisSession implements Session {
   readonly deadLetters: DeadLetters;
   readonly admin: Admin;
   readonly history: History | undefined;
-  readonly commands: Commands;
+  readonly #commands: Commands;
   readonly #parts: SessionParts;
   readonly #control: Control;
   readonly #publisher: Publisher;
@@ -88,11 +88,11 @@ export class RedisSession implements Session {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.commands = new Commands(opened.client, root, (error) => this.#end(error));
+    this.#commands = new Commands(opened.client, root, (error) => this.#end(error));
     this.#adopt(opened.client);
-    this.#publisher = new Publisher({ commands: this.commands, scripts, settings, host });
+    this.#publisher = new Publisher({ commands: this.#commands, scripts, settings, host });
     this.#control = {
-      commands: this.commands,
+      commands: this.#commands,
       scripts,
       settings,
       host,
@@ -141,12 +141,12 @@ export class RedisSession implements Session {
   /** What was pending under the names of earlier sessions of this process goes back to its groups at once, without waiting for a lease. */
   async takeOver(consumer: string, groups: readonly string[]): Promise<void> {
     const { scripts, settings, host } = this.#parts;
-    await leaveGroups({ commands: this.commands, scripts, settings, report: host.report }, consumer, "forced", groups);
+    await leaveGroups({ commands: this.#commands, scripts, settings, report: host.report }, consumer, "forced", groups);
   }
 
   async #open(): Promise<Receiving> {
     const { opened, root, host, settings, scripts } = this.#parts;
-    const { commands } = this;
+    const commands = this.#commands;
     const [reading, listening] = await Promise.all([opened.another("reads"), opened.another("listens")]);
     this.#adopt(reading);
     this.#adopt(listening);

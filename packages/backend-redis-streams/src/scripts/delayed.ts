@@ -10,9 +10,7 @@ import { prelude, type Script, scriptOf } from "./script.ts";
 const bytesMax = 4 * 1024 * 1024;
 
 export const moveDueScript = (names: Names): Script =>
-  scriptOf(
-    "move-due",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local most, moved, bytes, vanished = tonumber(ARGV[1]), 0, 0, {}
 local ready = redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, 100)
 -- A harmless write: what comes back takes no more memory than it did, so it may although memory is full.
@@ -41,5 +39,4 @@ for _, group in ipairs(ready) do
 end
 local first = redis.call('ZRANGE', p .. 'due', 0, 0, 'WITHSCORES')
 return { moved, first[2] and math.max(0, tonumber(first[2]) - now) or -1, unpack(vanished) }
-`,
-  );
+`);

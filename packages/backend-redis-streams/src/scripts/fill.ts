@@ -21,9 +21,7 @@ const bytesMax = 4 * 1024 * 1024;
 const sliceMax = 100;
 
 export const fillScript = (names: Names): Script =>
-  scriptOf(
-    "fill",
-    `${prelude(names)}${matching}
+  scriptOf(`${prelude(names)}${matching}
 local group, generation, span, most, lengthMax = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local record = redis.call('HGET', p .. 'fills', group)
 if not record then return { 'gone' } end
@@ -94,5 +92,4 @@ end
 redis.call('HSET', p .. 'fills', group, text(nextMs) .. ' ' .. askedMs .. ' ' .. text(now) .. ' ' .. patterns)
 if #found < most / 2 and bytes < ${bytesMax / 2} then span = math.min(span * 2, ${2 ** 40}) end
 return { 'more', span, nextMs > tonumber(askedMs) and 1 or 0 }
-`,
-  );
+`);

@@ -19,9 +19,7 @@ const sweepMs = 250;
  * copied what it begins with.
  */
 export const defineScript = (names: Names): Script =>
-  scriptOf(
-    "define",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local group, generation, epochKnown = ARGV[1], ARGV[2], ARGV[5]
 -- A harmless write first: members must be able to come back although memory is full.
 redis.call('HDEL', p .. 'idle', '')
@@ -71,8 +69,7 @@ if isChanged then
 end
 if ARGV[6] ~= '' then redis.call('HSET', p .. 'idle', group, ARGV[6] .. ' ' .. string.format('%.0f', now)) end
 return { epoch, isLost and 1 or 0 }
-`,
-  );
+`);
 
 const removal = `local function remove(group)
   local epoch = redis.call('HGET', p .. 'epochs', group)
@@ -88,16 +85,14 @@ end
 `;
 
 /** ARGV: group. Its dead letters stay. */
-export const removeScript = (names: Names): Script => scriptOf("remove", `${prelude(names)}${removal}remove(ARGV[1])\nreturn 1\n`);
+export const removeScript = (names: Names): Script => scriptOf(`${prelude(names)}${removal}remove(ARGV[1])\nreturn 1\n`);
 
 /**
  * Says that a session's members are there, and looks after what has no owner: groups whose last member left too long ago, hashes of ids that are past,
  * old history. ARGV: consumer, how long this holds, dedup window, history's age at most (0: none), then group and members in turn. Returns 1.
  */
 export const heartbeatScript = (names: Names): Script =>
-  scriptOf(
-    "heartbeat",
-    `${prelude(names)}${removal}
+  scriptOf(`${prelude(names)}${removal}
 local me, untilMs, window, historyAge = ARGV[1], string.format('%.0f', now + tonumber(ARGV[2])), tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('HDEL', p .. 'members', '')
 for i = 5, #ARGV, 2 do redis.call('HSET', p .. 'members', ARGV[i] .. ' ' .. me, ARGV[i + 1] .. ' ' .. untilMs) end
@@ -144,17 +139,14 @@ if historyAge > 0 then
   end
 end
 return 1
-`,
-  );
+`);
 
 /**
  * Removes what waits for its first delivery, and what was given back. Not what is in flight or delayed. ARGV: group, at most.
  * Returns how many; fewer than `at most`: there are no more.
  */
 export const purgeScript = (names: Names): Script =>
-  scriptOf(
-    "purge",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local group, most = ARGV[1], tonumber(ARGV[2])
 local stream = streamOf(group)
 local infos = redis.pcall('XINFO', 'GROUPS', stream)
@@ -173,16 +165,13 @@ if #gone < most then
 end
 if #gone > 0 then redis.call('XDEL', stream, unpack(gone)) end
 return #gone
-`,
-  );
+`);
 
 /**
  * ARGV: one group, or none for all. Returns for each name, patterns, waiting, delayed, in flight, members in turn.
  */
 export const inspectScript = (names: Names): Script =>
-  scriptOf(
-    "inspect",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local list = {}
 if ARGV[1] then
   local patterns = redis.call('HGET', p .. 'groups', ARGV[1])
@@ -216,5 +205,4 @@ for i = 1, #list, 2 do
   }
 end
 return infos
-`,
-  );
+`);

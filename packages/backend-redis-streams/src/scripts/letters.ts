@@ -4,9 +4,7 @@ import { inParts, prelude, type Script, scriptOf } from "./script.ts";
 
 /** Takes, keeps or frees a lock. ARGV: `take`, `keep` or `free`, name of the lock, token, milliseconds. Returns 1 where it is the caller's. */
 export const lockScript = (): Script =>
-  scriptOf(
-    "lock",
-    `local key, token = KEYS[1] .. ARGV[2], ARGV[3]
+  scriptOf(`local key, token = KEYS[1] .. ARGV[2], ARGV[3]
 redis.call('HDEL', KEYS[1] .. 'idle', '')
 local owner = redis.call('GET', key)
 if ARGV[1] == 'free' then
@@ -18,17 +16,14 @@ if owner == token or (not owner and ARGV[1] == 'take') then
   return owner == token and 1 or 2
 end
 return 0
-`,
-  );
+`);
 
 /**
  * ARGV: group, token of the walk, its time, list (id, \`remove\` or \`redrive\`, fields). A redriven letter is stored in the group's inbox and removed in
  * the same step. Returns 1, 0 where the walk is somebody else's by now, 5 where a redrive has no group (nothing was done then).
  */
 export const judgeScript = (names: Names): Script =>
-  scriptOf(
-    "judge",
-    `${prelude(names)}${inParts}
+  scriptOf(`${prelude(names)}${inParts}
 local group, list = ARGV[1], cmsgpack.unpack(ARGV[4])
 local key = p .. 'walk:' .. group
 if redis.call('GET', key) ~= ARGV[2] then return 0 end
@@ -44,5 +39,4 @@ for i = 1, #list, 3 do
 end
 inParts(gone, function(...) redis.call('XDEL', dead, ...) end)
 return 1
-`,
-  );
+`);

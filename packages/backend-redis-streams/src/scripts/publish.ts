@@ -27,9 +27,7 @@ const bucketsPerWindow = 4;
 type PublishSettings = Pick<Settings, "names" | "dedupMs" | "dedupIdsMax" | "groupMessagesMax" | "history">;
 
 export function publishScript({ names, dedupMs, dedupIdsMax, groupMessagesMax, history }: PublishSettings): Script {
-  return scriptOf(
-    "publish",
-    `local p = KEYS[1]
+  return scriptOf(`local p = KEYS[1]
 local batch = cmsgpack.unpack(ARGV[1])
 -- How far behind its beginning a message has them.
 local ID, TOPIC = 5, 7
@@ -184,6 +182,5 @@ for i = 1, #starts do
   results[i * 2] = details[i] or ''
 end
 return results
-`,
-  );
+`);
 }

@@ -9,13 +9,12 @@ import { createHash } from "node:crypto";
 import type { Names } from "../keys.ts";
 
 export interface Script {
-  readonly name: string;
   readonly lua: string;
   readonly sha: string;
 }
 
-export function scriptOf(name: string, lua: string): Script {
-  return { name, lua, sha: createHash("sha1").update(lua).digest("hex") };
+export function scriptOf(lua: string): Script {
+  return { lua, sha: createHash("sha1").update(lua).digest("hex") };
 }
 
 /** Names and the time, for every script. Names hold no quotes: `namesOf` has looked. */

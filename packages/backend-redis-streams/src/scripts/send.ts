@@ -6,9 +6,7 @@ import type { Names } from "../keys.ts";
 import { prelude, type Script, scriptOf } from "./script.ts";
 
 export const sendScript = (names: Names): Script =>
-  scriptOf(
-    "send",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local isDead, group, most = ARGV[1] == 'dead', ARGV[2], tonumber(ARGV[4])
 local list, statuses = cmsgpack.unpack(ARGV[3]), {}
 local stream = isDead and deadOf(group) or streamOf(group)
@@ -24,5 +22,4 @@ for i = 1, #list do
   statuses[i] = refusal
 end
 return statuses
-`,
-  );
+`);

@@ -9,9 +9,7 @@ import { inParts, parkedName, prelude, type Script, scriptOf, valuesMax } from "
 
 /** ARGV: group, epoch, ids. Returns 1, or 0 where nothing was done: the epoch is another, or the stream is gone. */
 export const ackScript = (names: Names): Script =>
-  scriptOf(
-    "ack",
-    `local p = KEYS[1]
+  scriptOf(`local p = KEYS[1]
 local group = ARGV[1]
 if redis.call('HGET', p .. 'epochs', group) ~= ARGV[2] then return 0 end
 local stream = p .. '${names.group}' .. group
@@ -22,8 +20,7 @@ end
 if acked == 0 then return 0 end
 for from = 3, #ARGV, ${valuesMax} do redis.call('XDEL', stream, unpack(ARGV, from, math.min(#ARGV, from + ${valuesMax - 1}))) end
 return 1
-`,
-  );
+`);
 
 /**
  * ARGV: group, consumer, list (id, kind, a, b). Kinds: `ack` · `release` · `untouched` (given back without having been handed on: this hand-over does
@@ -32,9 +29,7 @@ return 1
  * deleted the entry, and the group's epoch.
  */
 export const settleScript = (names: Names): Script =>
-  scriptOf(
-    "settle",
-    `${prelude(names)}${inParts}
+  scriptOf(`${prelude(names)}${inParts}
 local group, me = ARGV[1], ARGV[2]
 local list = cmsgpack.unpack(ARGV[3])
 local stream = streamOf(group)
@@ -80,14 +75,11 @@ if released then redis.call('PUBLISH', p .. 'bell', group) end
 statuses[#statuses + 1] = gone
 statuses[#statuses + 1] = redis.call('HGET', p .. 'epochs', group)
 return statuses
-`,
-  );
+`);
 
 /** Restarts leases. ARGV: group, consumer, ids. Returns how many entries somebody deleted, and the ids that are no longer the caller's, these included. */
 export const extendScript = (names: Names): Script =>
-  scriptOf(
-    "extend",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local stream, me = streamOf(ARGV[1]), ARGV[2]
 local lost, gone = { 0 }, 0
 for i = 3, #ARGV do
@@ -100,5 +92,4 @@ for i = 3, #ARGV do
 end
 lost[1] = gone
 return lost
-`,
-  );
+`);

@@ -18,9 +18,7 @@ end
 `;
 
 export const takeScript = (names: Names): Script =>
-  scriptOf(
-    "take",
-    `${prelude(names)}${raising}
+  scriptOf(`${prelude(names)}${raising}
 local group, me, most, lease, former = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local stream = streamOf(group)
 local taken, isForced, gone = {}, false, 0
@@ -58,8 +56,7 @@ if isForced then raise(group) end
 table.insert(taken, 1, redis.call('HGET', p .. 'epochs', group))
 table.insert(taken, 2, gone)
 return taken
-`,
-  );
+`);
 
 /**
  * A consumer leaves: what it holds is given back, and its name goes. Its name only goes when nothing is pending under it, since Redis would forget
@@ -68,9 +65,7 @@ return taken
  * call gives back, then group and number in turn where entries were lost because somebody had deleted them.
  */
 export const leaveScript = (names: Names): Script =>
-  scriptOf(
-    "leave",
-    `${prelude(names)}${raising}
+  scriptOf(`${prelude(names)}${raising}
 local me, isForced = ARGV[1], ARGV[2] == 'forced'
 local rest, lost = 0, {}
 for i = 3, #ARGV do
@@ -100,5 +95,4 @@ for i = 3, #ARGV do
 end
 table.insert(lost, 1, rest)
 return lost
-`,
-  );
+`);

@@ -8,9 +8,7 @@ import { prelude, type Script, scriptOf } from "./script.ts";
  * where it has just changed hands.
  */
 export const turnScript = (names: Names): Script =>
-  scriptOf(
-    "turn",
-    `${prelude(names)}
+  scriptOf(`${prelude(names)}
 local group, me = ARGV[2], ARGV[3]
 redis.call('HDEL', p .. 'idle', '')
 local key = p .. 'exclusive:' .. group
@@ -21,5 +19,4 @@ if owner == me then return { 1 } end
 local former = redis.call('HGET', p .. 'turns', group)
 redis.call('HSET', p .. 'turns', group, me)
 return { 1, former or '' }
-`,
-  );
+`);
