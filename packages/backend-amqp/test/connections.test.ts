@@ -74,6 +74,7 @@ describe("connections to RabbitMQ", () => {
     await bus.publish("a.b", "before");
     await until(() => seen.length === 1, "it runs");
     const left = async (): Promise<string> => (await broker.control("list_queues", "--quiet", "name", "messages")).match(/\.group\.g\s+(\d+)/)?.[1] ?? "";
+    await until(async () => (await left()) === "1", "the broker counts it, which takes it up to 5 s");
     const blocked = new Promise((resolve) => bus.on("publish-block", resolve));
     await broker.setMemoryAlarm(true);
     try {
