@@ -65,8 +65,11 @@ export function managementOf({ managementUrl, place }: Settings): Management | u
     if (response.status === 404) return undefined;
     if (response.ok) return response.json();
     await response.body?.cancel();
-    const code = response.status === 401 || response.status === 403 ? "NOT_AUTHORIZED" : "BACKEND_FAILED";
-    throw new HalyardError(code, `The management plugin at ${url.origin} answered ${response.status}: the user needs the tag "monitoring" or "management".`);
+    const answered = `The management plugin at ${url.origin} answered ${response.status}`;
+    if (response.status === 401 || response.status === 403)
+      throw new HalyardError("NOT_AUTHORIZED", `${answered}: the user needs the tag "monitoring" or "management".`);
+    // E.g. 500 where a queue was deleted while all were listed (seen on 3.10.8).
+    throw new HalyardError("BACKEND_FAILED", `${answered}: try again, and look at the broker's log where that does not help.`, { retryable: true });
   }
 
   let isOurs = false;
