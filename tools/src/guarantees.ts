@@ -79,7 +79,7 @@ function cell(column: Column, number: number, reasons: string[]): string {
     ...(faults.length > 0 ? [isWholeMatrix ? "f" : `f (${faults.join(", ")})`] : []),
     ...(result.isBrokerFault ? [result.kills > 0 ? `b${result.kills}` : "b"] : []),
   ];
-  const elsewhere = word === "kept" ? [] : variants.filter((variant) => variant.result.passed.size > 0);
+  const elsewhere = variants.filter((variant) => variant.result.passed.size > 0 && rankOf(wordFor(variant.result)) > rankOf(word));
   return [
     `${[word, ...marks].join(" · ")}${numbersOf(result, reasons)}`,
     ...elsewhere.map(({ name, result: other }) => `${name} ${wordFor(other)}${numbersOf(other, reasons)}`),
@@ -92,6 +92,9 @@ function wordFor(result: Merged): "kept" | "in part" | "refused" | "excused" | "
   if (result.refused.size > 0) return "refused";
   return gaps > 0 ? "excused" : "not asked";
 }
+
+/** More is better. */
+const rankOf = (word: ReturnType<typeof wordFor>): number => (word === "kept" ? 2 : word === "in part" ? 1 : 0);
 
 function numbersOf(result: Merged, reasons: string[]): string {
   const own = [...gapsOf(result).map(({ reason }) => reason), ...(isTakenByDeath(result) ? [deathReason] : [])];

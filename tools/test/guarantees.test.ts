@@ -63,6 +63,8 @@ describe("the guarantee table", () => {
       part("a", "direct", [promise(13, { passed: [gap.title] })], { variant: "else" }),
     ];
     expect(row(otherOptions, 13)).toEqual(["in part (1); else kept"]);
+    const noBetter = [part("a", "direct", [promise(13, { excluded: [gap] })]), part("a", "direct", [promise(13, { excluded: [gap] })], { variant: "else" })];
+    expect(row(noBetter, 13)).toEqual(["in part (1)"]);
   });
 
   test("says what a backend that keeps nothing loses with its process", () => {
