@@ -9,6 +9,7 @@ import { freshNamespace, learnFacts } from "./conformance/run-case.ts";
 import { type ClusterUnderTest, failoverCase, type RunningCluster } from "./endurance/cluster-case.ts";
 import { enduranceCases, killCase } from "./endurance/endurance-cases.ts";
 import { EnduranceReport } from "./endurance/endurance-report.ts";
+import { pressureCases } from "./endurance/pressure-cases.ts";
 
 export interface EnduranceOptions<Kind extends Broker = Broker> extends BrokerUnderTest<Kind> {
   /** The same broker, less safe: its kills are run too, and what is lost by them is reported and fails nothing. */
@@ -33,7 +34,7 @@ export function describeEndurance<Kind extends Broker>(name: string, options: En
   const subject = options as EnduranceOptions<Kind> & BrokerUnderTest;
   describe(`${name}: endurance`, () => {
     afterAll(() => report.write());
-    onBroker({ subject, report, name: "one broker", start: options.start, cases: enduranceCases, isRequired: true });
+    onBroker({ subject, report, name: "one broker", start: options.start, cases: [...enduranceCases, ...pressureCases], isRequired: true });
     const { alsoReported } = options;
     if (alsoReported !== undefined) onBroker({ subject, report, ...alsoReported, cases: [killCase], isRequired: false });
     for (const cluster of options.clusters ?? []) onCluster(cluster, report, subject.settleMs ?? 0);
