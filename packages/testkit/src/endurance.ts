@@ -22,7 +22,8 @@ const caseMsMax = 900_000;
 const cleanupMs = 60_000;
 
 /**
- * 20 kills under load, 100 lost replies, retries delayed by 30 s, a poison message, and three failovers of each cluster. Prints the ledgers, and writes
+ * 20 kills under load, 100 lost replies, retries delayed by 30 s, a poison message, memory under a fast producer, a standstill, 50 orderly ends, and three
+ * failovers of each cluster. Prints the ledgers, and writes
  * them to `endurance/<name>.json` below HALYARD_REPORT_DIR.
  *
  * @example

@@ -40,7 +40,13 @@ export async function processesDrain(world: BrokerWorld, rounds: number): Promis
   await world.assertFlows(bus, "g");
   const { duplicates } = await world.closes(bus, "g");
   assert.equal(duplicates, 0, "what had ended well before its process was gone came again");
-  const attempts = of(world, "delivered").filter(({ attempt }) => attempt > 1);
+  const begun = of(world, "delivered");
+  assert.deepEqual(
+    [...counted(begun.map(({ id }) => id))].filter(([, times]) => times > 1),
+    [],
+    "what was begun was not finished, and came again",
+  );
+  const attempts = begun.filter(({ attempt }) => attempt > 1);
   assert.equal(attempts.length, 0, "what was given back counted as a failed attempt");
 }
 
