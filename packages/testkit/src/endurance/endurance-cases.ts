@@ -1,13 +1,12 @@
 /** What takes minutes: many kills, many lost replies, long delays. */
 import assert from "node:assert/strict";
-import type { Broker } from "../brokers/broker.ts";
+import { behind } from "../conformance/broker-faults/behind.ts";
 import { type BrokerCase, needsDurable, needsProcesses } from "../conformance/broker-faults/broker-case.ts";
 import type { BrokerWorld } from "../conformance/broker-faults/broker-world.ts";
 import { poisonIsAlone, retriesSurvive } from "../conformance/broker-faults/cases/consumers.ts";
 import { type Calm, kills, underLoad } from "../conformance/broker-faults/cases/restarts.ts";
 import { numbers } from "../conformance/recorder.ts";
 import { faultProxy } from "../fault-proxy.ts";
-import { replacing } from "../faulty/wrap.ts";
 
 const killsOfBroker = 20;
 const lostReplies = 100;
@@ -77,11 +76,4 @@ async function publishWithoutReplies(world: BrokerWorld): Promise<void> {
   } finally {
     await proxy.close();
   }
-}
-
-/** The same broker, reached through another port. */
-function behind(port: number, broker: Broker): Broker {
-  const url = new URL(broker.url);
-  url.port = String(port);
-  return replacing(broker, { port, url: url.href.replace(/\/$/, "") });
 }
