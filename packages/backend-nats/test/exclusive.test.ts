@@ -274,6 +274,51 @@ describe("an exclusive group", { timeout: 120_000 }, () => {
     expect(firsts).toEqual([...firsts].sort((one, other) => Number(one) - Number(other)));
   });
 
+  it("stays with its active member while the server has no room for its lock", async () => {
+    const namespace = space();
+    const [first, second] = [await busOn(namespace, 3_000), await busOn(namespace, 3_000)];
+    const publisher = await busOn(namespace);
+    const seen: string[] = [];
+    await first.subscribe("a.#", { group: "g", exclusive: true }, () => void seen.push("first"));
+    await second.subscribe("a.#", { group: "g", exclusive: true }, () => void seen.push("second"));
+    const connection = await connect({ servers: `127.0.0.1:${broker.port}` });
+    const { streams } = await jetstreamManager(connection);
+    const { state } = await streams.info(`${namespace}_inbox`);
+    await streams.update(`${namespace}_inbox`, { max_bytes: state.bytes });
+    const startMs = performance.now();
+    while (performance.now() - startMs < 6_000) {
+      await publisher.publish("a.b", 1);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const count = seen.length;
+    expect(new Set(seen)).toEqual(new Set(["first"]));
+    await streams.update(`${namespace}_inbox`, { max_bytes: -1 });
+    await connection.close();
+    await first.close();
+    await publisher.publish("a.b", 1);
+    await until(() => seen.length === count + 1, "the next one goes on");
+    expect(seen.at(-1)).toBe("second");
+  });
+
+  it("loses nothing and has one active member when the server is killed under load", async () => {
+    const namespace = space();
+    const bus = await busOn(namespace, 3_000);
+    await bus.groups.define("g", { add: ["a.#"] });
+    const timing = { ackWaitMs: 3_000 };
+    const members = [await memberOf(namespace, timing), await memberOf(namespace, timing)];
+    const publishing = load(bus, 10);
+    for (let kills = 0; kills < 2; kills++) {
+      const before = members.reduce((sum, member) => sum + wordsOf(member).length, 0);
+      await until(() => members.reduce((sum, member) => sum + wordsOf(member).length, 0) > before + 200, "they work");
+      await broker.kill();
+      await broker.start();
+    }
+    const count = await publishing.stop();
+    await until(() => isThrough(members, count), "all are handled");
+    expect(overtakenOf(runsOf(members))).toEqual([]);
+    expect(overlapsOf(runsOf(members))).toEqual([]);
+  });
+
   it("leaves no lock behind", async () => {
     const namespace = space();
     const bus = await busOn(namespace);
