@@ -9,6 +9,7 @@ import type { GroupStore } from "./group-store.ts";
 import { abortable, type JetStreamApi } from "./jetstream-api.ts";
 import { inboxDurable, type Topology, waitSubject } from "./names.ts";
 import { PullSource } from "./pull-source.ts";
+import type { RoundTrips } from "./round-trips.ts";
 
 /** Messages taken at once while a group is purged. */
 const purgeBite = 256;
@@ -17,6 +18,7 @@ const purgeMsMax = 8_000;
 export interface AdminParts {
   readonly connection: NatsConnection;
   readonly clock: Clock;
+  readonly roundTrips: RoundTrips;
   readonly api: JetStreamApi;
   readonly topology: Topology;
   readonly groups: GroupStore;
@@ -104,10 +106,10 @@ async function topicsOf({ api, topology, keepsTopics }: AdminParts): Promise<rea
  * Takes what waits for a consumer and acks it: the stream is shared by all groups, so nothing can be purged from it for one of them. What is in flight or
  * delayed stays. Returns how many there were.
  */
-async function drainConsumer({ connection, clock, inboxPrefix, apiPrefix }: AdminParts, stream: string, durable: string): Promise<number> {
+async function drainConsumer({ connection, clock, roundTrips, inboxPrefix, apiPrefix }: AdminParts, stream: string, durable: string): Promise<number> {
   let sum = 0;
   let cancelTimer: () => void = () => undefined;
-  const parts = { connection, clock, inboxPrefix, apiPrefix, stream, durable };
+  const parts = { connection, clock, roundTrips, inboxPrefix, apiPrefix, stream, durable };
   let source: PullSource | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -130,7 +132,7 @@ async function drainConsumer({ connection, clock, inboxPrefix, apiPrefix }: Admi
       source = draining;
       draining.pull(purgeBite, { noWait: true });
     });
-    await connection.flush();
+    await roundTrips.flush();
     return sum;
   } finally {
     cancelTimer();

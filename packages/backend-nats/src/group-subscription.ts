@@ -14,6 +14,7 @@ import type { Frame, Publisher } from "./publisher.ts";
 import { patienceMsMax } from "./pull-source.ts";
 import { inProgress, Receipt } from "./receipts.ts";
 import { OrderedReturns, PromptReturns, type Returns } from "./returns.ts";
+import type { RoundTrips } from "./round-trips.ts";
 import { Turn, turnLeaseMs } from "./turn.ts";
 import { copyId, encodeHeaders, withinBytes } from "./wire.ts";
 
@@ -22,6 +23,7 @@ const leaseShare = 0.9;
 export interface GroupSubscriptionParts {
   readonly connection: NatsConnection;
   readonly clock: Clock;
+  readonly roundTrips: RoundTrips;
   readonly publisher: Publisher;
   readonly topology: Topology;
   readonly inboxPrefix: string;
@@ -71,7 +73,7 @@ export class GroupSubscription implements BackendSubscription {
     this.#parts = parts;
     this.#record = record;
     this.group = parts.group;
-    const { connection, exclusive, requestTimeoutMs, ackWaitMs } = parts;
+    const { connection, roundTrips, exclusive, requestTimeoutMs, ackWaitMs } = parts;
     // Nothing that an exclusive member holds outlasts its turn: core starts and settles nothing of it that has lapsed.
     this.#leaseMs = exclusive === undefined ? Math.floor(ackWaitMs * leaseShare) : turnLeaseMs(ackWaitMs);
     this.lease = { durationMs: this.#leaseMs, extend: (receipts) => this.#extend(receipts) };
@@ -98,9 +100,10 @@ export class GroupSubscription implements BackendSubscription {
     const cancelling = (): Promise<void> | undefined => this.#intake.cancelling;
     this.#returns =
       turn === undefined
-        ? new PromptReturns({ connection, cancelling })
+        ? new PromptReturns({ connection, roundTrips, cancelling })
         : new OrderedReturns({
             connection,
+            roundTrips,
             cancelling,
             timeoutMs: requestTimeoutMs,
             isAsking: () => this.#intake.credit > 0 && !this.isOver,
@@ -145,7 +148,7 @@ export class GroupSubscription implements BackendSubscription {
 
   async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
     if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
-    const { connection, clock } = this.#parts;
+    const { connection, clock, roundTrips } = this.#parts;
     const nowMs = clock.monotonicMs();
     let statuses: SettleStatus[] | undefined;
     let moves:
@@ -177,7 +180,7 @@ export class GroupSubscription implements BackendSubscription {
       while (!this.#returns.isEmpty && this.#intake.cancelling !== undefined) await this.#intake.cancelling;
       this.#intake.ask(); // now, so that it leaves in one write with the acks
       // The round trip tells that the server has read what was settled: `done` is no guess.
-      await connection.flush();
+      await roundTrips.flush();
     } catch (thrown) {
       throw this.#failure ?? lost(thrown);
     }
@@ -394,7 +397,7 @@ export class GroupSubscription implements BackendSubscription {
   async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {
     if (this.#failure?.code === "CONNECTION_LOST") throw this.#failure;
     if (this.#turn?.restMs === 0) return receipts;
-    const { connection, clock } = this.#parts;
+    const { connection, clock, roundTrips } = this.#parts;
     const nowMs = clock.monotonicMs();
     const lostOnes: unknown[] = [];
     const extended: Receipt[] = [];
@@ -406,7 +409,7 @@ export class GroupSubscription implements BackendSubscription {
       connection.publish(receipt.reply, inProgress);
       extended.push(receipt);
     }
-    if (extended.length > 0) await connection.flush();
+    if (extended.length > 0) await roundTrips.flush();
     for (const receipt of extended) receipt.leaseUntilMs = nowMs + this.#leaseMs;
     return lostOnes;
   }

@@ -13,6 +13,7 @@ import type { AckSubject } from "./ack-subject.ts";
 import { checkOf, durableOf, type GroupRecord, type SourceCheck } from "./group-record.ts";
 import { inboxDurable, type Topology } from "./names.ts";
 import { PullSource } from "./pull-source.ts";
+import type { RoundTrips } from "./round-trips.ts";
 import { shareOut } from "./share-out.ts";
 
 /** A server refuses requests that wait for hardly longer than their own way takes. */
@@ -23,6 +24,7 @@ const quietMs = 20;
 export interface IntakeParts {
   readonly connection: NatsConnection;
   readonly clock: Clock;
+  readonly roundTrips: RoundTrips;
   readonly topology: Topology;
   readonly inboxPrefix: string;
   readonly apiPrefix: string;
@@ -140,10 +142,11 @@ export class Intake {
   }
 
   #feedOf(stream: string, durable: string, number: number | undefined): Feed {
-    const { connection, clock, inboxPrefix, apiPrefix } = this.#parts;
+    const { connection, clock, roundTrips, inboxPrefix, apiPrefix } = this.#parts;
     const source = new PullSource({
       connection,
       clock,
+      roundTrips,
       inboxPrefix,
       apiPrefix,
       stream,

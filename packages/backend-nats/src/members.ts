@@ -9,10 +9,12 @@ import type { Mover } from "./mover.ts";
 import { memberSubject } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { payloadBytesMaxOf } from "./outgoing.ts";
+import type { RoundTrips } from "./round-trips.ts";
 
 const repairPauseMs = 500;
 
 export interface MembersParts extends LockParts {
+  readonly roundTrips: RoundTrips;
   readonly host: Host;
   readonly settings: Settings;
   readonly apiPrefix: string;

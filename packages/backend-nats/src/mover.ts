@@ -17,6 +17,7 @@ import { readMessage } from "./native-message.ts";
 import type { Publisher } from "./publisher.ts";
 import { PullSource } from "./pull-source.ts";
 import { inProgress, nak, Receipt } from "./receipts.ts";
+import type { RoundTrips } from "./round-trips.ts";
 import type { ServerClock } from "./server-clock.ts";
 import { copyId, encodeHeaders } from "./wire.ts";
 
@@ -30,6 +31,7 @@ const retryDelayMs = 500;
 export interface MoverParts {
   readonly connection: NatsConnection;
   readonly clock: Clock;
+  readonly roundTrips: RoundTrips;
   readonly api: JetStreamApi;
   readonly publisher: Publisher;
   readonly topology: Topology;
@@ -152,9 +154,10 @@ class ClassLine {
     this.#delayClass = delayClass;
     this.#parts = parts;
     this.#mover = mover;
-    const { connection, clock, inboxPrefix, apiPrefix, topology } = parts;
+    const { connection, clock, roundTrips, inboxPrefix, apiPrefix, topology } = parts;
     this.#source = new PullSource({
       connection,
+      roundTrips,
       clock,
       inboxPrefix,
       apiPrefix,

@@ -6,6 +6,7 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { AckSubject } from "./ack-subject.ts";
 import type { JetStreamApi } from "./jetstream-api.ts";
 import { PullSource } from "./pull-source.ts";
+import type { RoundTrips } from "./round-trips.ts";
 
 /** The server removes a reader that was left behind after so long. */
 const leftBehindNs = 10_000_000_000;
@@ -14,6 +15,7 @@ const readMsMax = 10_000;
 export interface ReadParts {
   readonly connection: NatsConnection;
   readonly clock: Clock;
+  readonly roundTrips: RoundTrips;
   readonly api: JetStreamApi;
   readonly inboxPrefix: string;
   readonly apiPrefix: string;

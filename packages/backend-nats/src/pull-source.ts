@@ -11,6 +11,7 @@
 import type { Clock } from "@halyard/core/spi";
 import { createInbox, type Msg, type NatsConnection, type Subscription } from "@nats-io/transport-node";
 import { type AckSubject, parseAckSubject } from "./ack-subject.ts";
+import type { RoundTrips } from "./round-trips.ts";
 
 /** How long a request waits for messages. Shorter than the shortest idle timeout of common proxies. */
 export const patienceMsMax = 30_000;
@@ -32,6 +33,7 @@ const millionNs = 1_000_000;
 export interface PullSourceParts {
   readonly connection: NatsConnection;
   readonly clock: Clock;
+  readonly roundTrips: RoundTrips;
   readonly inboxPrefix: string;
   /** `$JS.API` or that of a domain. */
   readonly apiPrefix: string;
@@ -109,7 +111,7 @@ export class PullSource {
     this.#cancelling += this.#outstanding;
     this.#outstanding = 0;
     try {
-      await subscription.drain();
+      await this.#parts.roundTrips.unlessOver(() => subscription.drain());
       await forgetDeadRequests(this.#parts.connection, this.#parts.apiPrefix, this.stream, this.durable);
     } catch {
       // The connection has ended: nothing is outstanding any more.

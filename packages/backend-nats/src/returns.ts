@@ -2,9 +2,11 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import { giveBackInOrder } from "./give-back.ts";
 import { nak } from "./receipts.ts";
+import type { RoundTrips } from "./round-trips.ts";
 
 export interface ReturnsParts {
   readonly connection: NatsConnection;
+  readonly roundTrips: RoundTrips;
   /** Present while requests are taken back: the server would lose what it gets back just then, see `pull-source.ts`. */
   cancelling(): Promise<void> | undefined;
 }
@@ -49,11 +51,11 @@ export class PromptReturns implements Returns {
   }
 
   async end(replies: readonly string[]): Promise<void> {
-    const { connection } = this.#parts;
+    const { connection, roundTrips } = this.#parts;
     if (connection.isClosed()) return;
     for (const reply of replies) this.add(reply);
     this.flush();
-    await connection.flush().catch(() => undefined); // ended meanwhile: the server takes back what is held when its time is up
+    await roundTrips.flush().catch(() => undefined); // ended meanwhile: the server takes back what is held when its time is up
   }
 }
 

@@ -39,6 +39,7 @@ import type { Settings } from "./options.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import type { Stranded } from "./receipts.ts";
+import { RoundTrips } from "./round-trips.ts";
 import { ServerClock } from "./server-clock.ts";
 import { ensureStreams, type StreamsFound } from "./streams.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -80,6 +81,7 @@ class NatsSession implements Session {
   /** Where the stream keeps only what is of use. */
   readonly #sweeper: Sweeper | undefined;
   readonly #over = new AbortController();
+  readonly #roundTrips: RoundTrips;
   readonly #live = new Set<LiveSubscription>();
   readonly #apiPrefix: string;
   #warnings: readonly string[];
@@ -97,6 +99,7 @@ class NatsSession implements Session {
     this.#parts = parts;
     setMaxListeners(0, this.#over.signal); // each walk and read of a session listens to it
     this.#api = api;
+    this.#roundTrips = new RoundTrips(connection, this.#over.signal);
     this.#warnings = streams.warnings;
     this.#apiPrefix = settings.domain === undefined ? "$JS.API" : `$JS.${settings.domain}.API`;
     this.closed = new Promise((resolve) => {
@@ -112,7 +115,7 @@ class NatsSession implements Session {
       onMissingStream: () => void this.#repair(),
     });
     const groups = new GroupStore({ api, publisher: this.#publisher, topology, settings, random, hasManyFilters, repair: () => this.#repair() });
-    const common: HealthParts & LockParts & { readonly apiPrefix: string; readonly over: AbortSignal } = {
+    const common: HealthParts & LockParts & { readonly apiPrefix: string; readonly roundTrips: RoundTrips; readonly over: AbortSignal } = {
       connection,
       clock,
       api,
@@ -122,6 +125,7 @@ class NatsSession implements Session {
       apiPrefix: this.#apiPrefix,
       serverClock: new ServerClock(clock),
       lookAtClock: () => this.#whileAlive(() => ping(common)),
+      roundTrips: this.#roundTrips,
       over: this.#over.signal,
     };
     this.#mover = new Mover({
@@ -176,7 +180,7 @@ class NatsSession implements Session {
       }),
       connection.subscribe(`${topology.inboxPrefix}hint`, { callback: (_, message) => this.#mover.join(Number(message.string())) }),
     ];
-    await connection.flush();
+    await this.#roundTrips.flush();
     this.#watch();
   }
 
@@ -202,7 +206,7 @@ class NatsSession implements Session {
     const over = lost();
     await Promise.all([this.#members.close(over), ...[...this.#live].map((live) => live.close(over).catch(() => undefined))]);
     await this.#mover.close();
-    if (this.#ended === undefined && !connection.isClosed()) await connection.flush().catch(() => undefined); // ended meanwhile
+    if (!connection.isClosed()) await this.#roundTrips.flush().catch(() => undefined); // ended meanwhile
     this.#end(undefined);
     for (const subscription of this.#listening) if (!connection.isClosed()) subscription.unsubscribe();
     if (settings.connection === undefined) await connection.close();
@@ -219,7 +223,7 @@ class NatsSession implements Session {
     const live = new LiveSubscription({ connection, host, topology, patterns, inFlightMax, onClose: (subscription) => this.#live.delete(subscription) });
     this.#live.add(live);
     try {
-      await abortable(signal, "Subscribing", connection.flush());
+      await abortable(signal, "Subscribing", this.#roundTrips.flush());
     } catch (thrown) {
       await live.close();
       throw this.#ended ?? fromRequest(thrown, "Subscribing");

@@ -3,6 +3,7 @@
 import { createServer, connect as dial } from "node:net";
 import { type Bus, createBus } from "@halyard/core";
 import { isHalyardError } from "@halyard/core/spi";
+import { faultProxy } from "@halyard/testkit";
 import { type Broker, startNats } from "@halyard/testkit/brokers";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
@@ -191,6 +192,26 @@ describe("a connection that is handed in", { timeout: 60_000 }, () => {
       (thrown: unknown) => thrown,
     );
     expect(isHalyardError(error, "CONNECT_FAILED"), String(error)).toBe(true);
+  });
+});
+
+describe("a connection that breaks", { timeout: 60_000 }, () => {
+  it("answers a settlement that waits for the server, so that its key goes on", async () => {
+    const proxy = await faultProxy({ target: { port: broker.port } });
+    closing.push(() => proxy.close());
+    const bus = await busOn(space(), { url: `nats://root:root@127.0.0.1:${proxy.port}` });
+    const seen: unknown[] = [];
+    await bus.subscribe("a.#", { group: "g", ordered: true }, ({ payload }) => {
+      if (seen.length === 0) proxy.stall(); // the settlement leaves, and nothing answers it
+      seen.push(payload);
+    });
+    await bus.publish("a.b", 1, { key: "k" });
+    await until(() => seen.length === 1, "the first one is handled");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    proxy.cut();
+    proxy.heal();
+    await bus.publish("a.b", 2, { key: "k" });
+    await until(() => seen.includes(2), "the next one of its key is handled");
   });
 });
 
