@@ -28,7 +28,8 @@ export interface Topology {
   readonly deadPrefix: string;
 }
 
-const nameForm = /^[A-Za-z0-9_-]{1,64}$/;
+/** Of streams, and of the word before all subjects. */
+export const nameForm = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** @throws INVALID_OPTIONS where a name of the `names` option does not fit */
 export function topologyOf(namespace: string, names: NatsNames = {}): Topology {
@@ -43,13 +44,8 @@ export function topologyOf(namespace: string, names: NatsNames = {}): Topology {
   }
   if (new Set(Object.values(all)).size < 3)
     throw new HalyardError("INVALID_OPTIONS", `names must return three different names for the namespace ${namespace}.`);
-  const prefix = names.subjectPrefix === undefined ? "" : `${checkedWord(names.subjectPrefix)}.`;
+  const prefix = names.subjectPrefix === undefined ? "" : `${names.subjectPrefix}.`;
   return { stream, inbox, dead, topicPrefix: `${prefix}${stream}.`, inboxPrefix: `${prefix}${inbox}.`, deadPrefix: `${prefix}${dead}.` };
-}
-
-function checkedWord(word: unknown): string {
-  if (typeof word === "string" && nameForm.test(word)) return word;
-  throw new HalyardError("INVALID_OPTIONS", "names.subjectPrefix must be 1 to 64 of A-Z a-z 0-9 _ -.");
 }
 
 /** The topic `a.b` is published on `{stream}.a.b`. */

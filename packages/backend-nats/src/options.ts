@@ -1,7 +1,21 @@
 /** The options of `nats()`: what they mean, their defaults, and what is refused. Everything is checked at the call, so a misspelt name is never ignored. */
-import { HalyardError } from "@halyard/core/spi";
+import {
+  agreed,
+  functionOf,
+  invalidOption,
+  listOf,
+  type OptionRule,
+  type OptionRules,
+  objectOf,
+  oneOf,
+  readOptions,
+  readUrl,
+  text,
+  type UrlParts,
+  whole,
+} from "@halyard/core/spi";
 import { type Authenticator, credsAuthenticator, type NatsConnection, nkeyAuthenticator, type TlsOptions } from "@nats-io/transport-node";
-import type { NatsNames } from "./names.ts";
+import { type NatsNames, nameForm } from "./names.ts";
 
 /** How the stream of the topics is made. A stream that exists is used as it is, and what Halyard relies on is compared field by field. */
 export interface NatsStreamOptions {
@@ -38,8 +52,8 @@ export interface NatsOptions {
   /** Anything else that signs in. */
   readonly authenticator?: Authenticator | Authenticator[];
   /** TLS; the server's certificate is always verified, with `cert` and `key` we show ours. `true`: with the certificates of the system. */
-  readonly tls?: true | NatsTls;
-  /** A connection of the client library that lives already. It is used, and never closed; its own reconnection should be off. */
+  readonly tls?: boolean | NatsTls;
+  /** A connection of the client library that lives already, instead of all that says where and how to connect. It is used, and never closed; its own reconnection should be off. */
   readonly connection?: NatsConnection;
   /** JetStream domain, for leaf nodes. */
   readonly domain?: string;
@@ -88,7 +102,84 @@ export interface Settings {
 }
 
 const dayMs = 86_400_000;
-const optionNames: readonly (keyof NatsOptions)[] = [
+/** Timers take no more. */
+const msMax = 2 ** 31 - 1;
+const timeMs = whole(50, msMax);
+
+const connectionRule: OptionRule<NatsConnection> = (name, value) => {
+  const needed: readonly (keyof NatsConnection)[] = ["publish", "subscribe", "request", "flush", "closed", "isClosed", "isDraining", "status"];
+  const given: unknown = value;
+  if (typeof given === "object" && given !== null && needed.every((method) => typeof Reflect.get(given, method) === "function")) return given as NatsConnection; // no other class has them all
+  throw invalidOption(name, "must be a connection of @nats-io/transport-node");
+};
+
+const credentialsRule: OptionRule<string | Uint8Array> = (name, value) => {
+  const content = value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
+  if (typeof content === "string" && content.includes("NATS USER JWT")) return new TextEncoder().encode(content);
+  throw invalidOption(name, "must be the content of a credentials file, not its path");
+};
+
+const oneAuthenticator = functionOf<Authenticator>("an authenticator of the client library, or a list of them");
+
+const asGiven = <Value>(_: string, value: unknown): Value => value as Value; // the client and Node say what is wrong with it
+const tlsRules: OptionRules<NatsTls> = {
+  ca: asGiven,
+  caFile: asGiven,
+  cert: asGiven,
+  certFile: asGiven,
+  key: asGiven,
+  keyFile: asGiven,
+  handshakeFirst: asGiven,
+};
+const tlsRule: OptionRule<boolean | NatsTls> = (name, value) => {
+  if (typeof value === "boolean") return value;
+  if (typeof value === "object" && value !== null && ("rejectUnauthorized" in value || "checkServerIdentity" in value))
+    throw invalidOption(name, `verification cannot be switched off: give ${name}.ca the certificate of the authority that signed the server's`);
+  return objectOf(tlsRules)(name, value);
+};
+
+const nameFunction = functionOf<(namespace: string) => string>("a function of the namespace");
+const nameRules: OptionRules<NatsNames> = {
+  stream: nameFunction,
+  inbox: nameFunction,
+  dead: nameFunction,
+  subjectPrefix: text(nameForm, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
+};
+
+const streamRules: OptionRules<NatsStreamOptions> = {
+  retention: oneOf("handled", "limits"),
+  storage: oneOf("file", "memory"),
+  replicas: whole(1, 5),
+  maxAgeMs: whole(1_000, 3_650 * dayMs),
+  maxBytes: whole(1),
+  maxMessages: whole(1),
+};
+
+const rules: OptionRules<NatsOptions> = {
+  url: text(),
+  servers: listOf(text()),
+  user: text(),
+  password: text(),
+  token: text(),
+  nkey: text(/^SU[A-Z2-7]{56}$/, "must be the seed of a user (58 characters that begin with SU)"),
+  credentials: credentialsRule,
+  authenticator: (name, value) => (Array.isArray(value) ? [...listOf(oneAuthenticator)(name, value)] : oneAuthenticator(name, value)),
+  tls: tlsRule,
+  connection: connectionRule,
+  domain: text(/^[A-Za-z0-9_-]+$/, "must be A-Z a-z 0-9 _ -"),
+  inboxPrefix: text(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, "must be words of A-Z a-z 0-9 _ - joined by dots"),
+  names: objectOf(nameRules),
+  stream: objectOf(streamRules),
+  dedupMs: whole(100, 365 * dayMs),
+  ackWaitMs: whole(500, dayMs),
+  confirmTimeoutMs: timeMs,
+  requestTimeoutMs: timeMs,
+  connectTimeoutMs: timeMs,
+  pingIntervalMs: timeMs,
+};
+
+/** What a connection that lives already has decided. */
+const ofConnecting = [
   "url",
   "servers",
   "user",
@@ -98,47 +189,32 @@ const optionNames: readonly (keyof NatsOptions)[] = [
   "credentials",
   "authenticator",
   "tls",
-  "connection",
-  "domain",
-  "inboxPrefix",
-  "names",
-  "stream",
-  "dedupMs",
-  "ackWaitMs",
-  "confirmTimeoutMs",
-  "requestTimeoutMs",
   "connectTimeoutMs",
   "pingIntervalMs",
-];
-const streamNames: readonly (keyof NatsStreamOptions)[] = ["retention", "storage", "replicas", "maxAgeMs", "maxBytes", "maxMessages"];
-const nameNames: readonly (keyof NatsNames)[] = ["stream", "inbox", "dead", "subjectPrefix"];
-const tlsNames: readonly (keyof NatsTls)[] = ["ca", "caFile", "cert", "certFile", "key", "keyFile", "handshakeFirst"];
+] as const satisfies readonly (keyof NatsOptions)[];
 
 /** @throws INVALID_OPTIONS */
 export function settingsOf(given: string | NatsOptions): Settings {
-  const options = typeof given === "string" ? { url: given } : given;
-  assertNames("nats()", options, optionNames);
+  const options = readOptions("nats()", typeof given === "string" ? { url: given } : given, rules);
   const { connection, inboxPrefix = "_INBOX" } = options;
-  if (connection !== undefined && (options.url !== undefined || options.servers !== undefined))
-    throw invalid("connection", "cannot be combined with url or servers: it is connected already");
-  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(inboxPrefix)) throw invalid("inboxPrefix", "must be words of A-Z a-z 0-9 _ - joined by dots");
+  const ignored = connection === undefined ? undefined : ofConnecting.find((name) => options[name] !== undefined);
+  if (ignored !== undefined) throw invalidOption(ignored, "cannot be combined with connection, which is connected already");
   const place = placeOf(options);
   return {
     ...place,
-    token: options.token ?? place.token,
     authenticators: authenticatorsOf(options),
     tls: tlsOf(options.tls, place.servers),
     connection,
-    domain: checkedText("domain", options.domain, /^[A-Za-z0-9_-]+$/),
+    domain: options.domain,
     inboxPrefix,
-    names: namesOf(options.names),
+    names: options.names ?? {},
     stream: streamOf(options.stream ?? {}),
-    dedupMs: whole("dedupMs", options.dedupMs ?? 120_000, 100, 365 * dayMs),
-    ackWaitMs: whole("ackWaitMs", options.ackWaitMs ?? 30_000, 500, dayMs),
-    confirmTimeoutMs: whole("confirmTimeoutMs", options.confirmTimeoutMs ?? 5_000, 50, dayMs),
-    requestTimeoutMs: whole("requestTimeoutMs", options.requestTimeoutMs ?? 5_000, 50, dayMs),
-    connectTimeoutMs: whole("connectTimeoutMs", options.connectTimeoutMs ?? 5_000, 50, dayMs),
-    pingIntervalMs: whole("pingIntervalMs", options.pingIntervalMs ?? 5_000, 50, dayMs),
+    dedupMs: options.dedupMs ?? 120_000,
+    ackWaitMs: options.ackWaitMs ?? 30_000,
+    confirmTimeoutMs: options.confirmTimeoutMs ?? 5_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
+    connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+    pingIntervalMs: options.pingIntervalMs ?? 5_000,
   };
 }
 
@@ -146,98 +222,55 @@ type Place = Pick<Settings, "servers" | "where" | "user" | "password" | "token">
 
 /** Credentials are taken out of the URLs: nothing that names a server may show them. */
 function placeOf(options: NatsOptions): Place {
+  if (options.servers !== undefined && options.url !== undefined) throw invalidOption("servers", "cannot be combined with url: give one of them");
   const texts = options.servers ?? (options.url ?? "nats://127.0.0.1:4222").split(",");
-  if (options.servers !== undefined && options.url !== undefined) throw invalid("servers", "cannot be combined with url: give one of them");
-  if (!Array.isArray(texts) || texts.length === 0) throw invalid("servers", "must be a list of addresses");
   let { user, password, token } = options;
-  const servers = texts.map((text) => {
-    const url = urlOf(text);
-    if (url.username !== "" && url.password === "" && user === undefined) token ??= decodeURIComponent(url.username);
-    else if (url.username !== "" && options.user === undefined) {
-      user = decodeURIComponent(url.username);
-      password = decodeURIComponent(url.password);
+  const servers = texts.map((one) => {
+    const { protocol, host, port = 4222, username, password: secret, path } = serverOf(options.servers === undefined ? "url" : "servers", one.trim());
+    if (path !== undefined) throw invalidOption("url", "has a path that nobody reads: write / as %2F");
+    if (username !== undefined && secret === undefined && user === undefined) token = agreed("token", username, token);
+    else {
+      user = agreed("user", username, user);
+      password = agreed("password", secret, password);
     }
-    return `${url.protocol}//${url.hostname}:${url.port === "" ? "4222" : url.port}`;
+    return `${protocol}://${host?.includes(":") === true ? `[${host}]` : (host ?? "127.0.0.1")}:${port}`;
   });
-  for (const [name, value] of Object.entries({ user, password, token }))
-    if (value !== undefined && typeof value !== "string") throw invalid(name, "must be a text");
+  if (password !== undefined && user === undefined) throw invalidOption("password", "needs a user");
+  const ways = Object.entries({ user, token, nkey: options.nkey, credentials: options.credentials }).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  );
+  if (ways.length > 1) throw invalidOption(ways.join(" and "), "exclude each other: sign in one way");
   return { servers, where: servers.map((server) => server.replace(/^\w+:\/\//, "")).join(", "), user, password, token };
 }
 
-function urlOf(text: unknown): URL {
-  const address = typeof text === "string" ? text.trim() : "";
-  try {
-    const url = new URL(/^\w+:\/\//.test(address) ? address : `nats://${address}`);
-    if ((url.protocol === "nats:" || url.protocol === "tls:") && url.hostname !== "" && !/[\r\n\s]/.test(address)) return url;
-  } catch {
-    // Told below, without the text: there may be a password in it.
-  }
-  throw invalid("url", "is not an address of a NATS server: use nats://host:4222 or tls://host:4222");
+/** Users of NATS may leave the protocol out. */
+function serverOf(name: string, address: string): UrlParts {
+  const parts = readUrl(name, /^\w+:\/\//.test(address) ? address : `nats://${address}`, {
+    protocols: ["nats", "tls"],
+    example: "nats://host:4222 or tls://host:4222",
+  });
+  if (parts.host === undefined) throw invalidOption(name, "must look like nats://host:4222 or tls://host:4222");
+  return parts;
 }
 
 function authenticatorsOf({ nkey, credentials, authenticator }: NatsOptions): Authenticator[] {
   const list: Authenticator[] = authenticator === undefined ? [] : Array.isArray(authenticator) ? [...authenticator] : [authenticator];
-  if (list.some((one) => typeof one !== "function")) throw invalid("authenticator", "must be a function, or a list of them");
-  const encoder = new TextEncoder();
-  if (nkey !== undefined) {
-    if (typeof nkey !== "string" || !/^SU[A-Z2-7]{56}$/.test(nkey)) throw invalid("nkey", "must be the seed of a user (58 characters that begin with SU)");
-    list.push(nkeyAuthenticator(encoder.encode(nkey)));
-  }
-  if (credentials !== undefined) {
-    const bytes = typeof credentials === "string" ? encoder.encode(credentials) : credentials;
-    if (!(bytes instanceof Uint8Array) || !new TextDecoder().decode(bytes).includes("NATS USER JWT"))
-      throw invalid("credentials", "must be the content of a credentials file, not its path");
-    list.push(credsAuthenticator(bytes));
-  }
+  const bytesOf = (content: string | Uint8Array): Uint8Array => (typeof content === "string" ? new TextEncoder().encode(content) : content);
+  if (nkey !== undefined) list.push(nkeyAuthenticator(bytesOf(nkey)));
+  if (credentials !== undefined) list.push(credsAuthenticator(bytesOf(credentials)));
   return list;
 }
 
 function tlsOf(tls: NatsOptions["tls"], servers: readonly string[]): NatsTls | undefined {
-  if (tls === undefined) return servers.some((server) => server.startsWith("tls:")) ? {} : undefined;
-  if (tls === true) return {};
-  assertNames("tls", tls, tlsNames);
+  const isSaid = servers.some((server) => server.startsWith("tls:"));
+  if (tls === false && isSaid) throw invalidOption("tls", "is said otherwise by the url, which begins with tls:");
+  if (tls === undefined || typeof tls === "boolean") return isSaid || tls === true ? {} : undefined;
   return tls;
 }
 
-function namesOf(names: NatsNames | undefined): NatsNames {
-  if (names === undefined) return {};
-  assertNames("names", names, nameNames);
-  for (const name of ["stream", "inbox", "dead"] as const)
-    if (names[name] !== undefined && typeof names[name] !== "function") throw invalid(`names.${name}`, "must be a function of the namespace");
-  return names;
-}
-
 function streamOf(options: NatsStreamOptions): Settings["stream"] {
-  assertNames("stream", options, streamNames);
-  const { retention = "handled", storage = "file" } = options;
-  if (retention !== "handled" && retention !== "limits") throw invalid("stream.retention", 'must be "handled" or "limits"');
-  if (storage !== "file" && storage !== "memory") throw invalid("stream.storage", 'must be "file" or "memory"');
-  if (retention === "handled" && options.maxAgeMs !== undefined)
-    throw invalid("stream.maxAgeMs", 'would drop what a group has not handled: use it with retention "limits"');
-  const maxAgeMs = retention === "limits" ? whole("stream.maxAgeMs", options.maxAgeMs ?? 7 * dayMs, 1_000, 3_650 * dayMs) : undefined;
-  return {
-    retention,
-    storage,
-    replicas: whole("stream.replicas", options.replicas ?? 1, 1, 5),
-    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
-    ...(options.maxBytes === undefined ? {} : { maxBytes: whole("stream.maxBytes", options.maxBytes, 1, Number.MAX_SAFE_INTEGER) }),
-    ...(options.maxMessages === undefined ? {} : { maxMessages: whole("stream.maxMessages", options.maxMessages, 1, Number.MAX_SAFE_INTEGER) }),
-  };
+  const { retention = "handled", storage = "file", replicas = 1, maxAgeMs, ...limits } = options;
+  if (retention === "handled" && maxAgeMs !== undefined)
+    throw invalidOption("stream.maxAgeMs", 'would drop what a group has not handled: use it with retention "limits"');
+  return { retention, storage, replicas, ...limits, ...(retention === "limits" ? { maxAgeMs: maxAgeMs ?? 7 * dayMs } : {}) };
 }
-
-function assertNames(where: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) throw invalid(where, "takes an object of options");
-  for (const name of Object.keys(options)) if (!known.includes(name)) throw invalid(name, `is not an option of ${where}: use ${known.join(", ")}`);
-}
-
-function checkedText(name: string, value: unknown, form: RegExp): string | undefined {
-  if (value === undefined || (typeof value === "string" && form.test(value))) return value;
-  throw invalid(name, `must match ${form.source}`);
-}
-
-function whole(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw invalid(name, `must be a whole number from ${min} to ${max}`);
-}
-
-const invalid = (name: string, text: string): HalyardError => new HalyardError("INVALID_OPTIONS", `${name} ${text}.`, { details: { option: name } });

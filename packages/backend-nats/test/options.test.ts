@@ -4,6 +4,17 @@ import { nats } from "../src/index.ts";
 import { topologyOf } from "../src/names.ts";
 import { type NatsOptions, settingsOf } from "../src/options.ts";
 
+const nothing = (): void => undefined;
+const connection = {
+  publish: nothing,
+  subscribe: nothing,
+  request: nothing,
+  flush: nothing,
+  closed: nothing,
+  isClosed: nothing,
+  isDraining: nothing,
+  status: nothing,
+};
 const isInvalid = (error: unknown): boolean => isHalyardError(error, "INVALID_OPTIONS");
 
 function refusal(options: unknown): unknown {
@@ -36,6 +47,8 @@ describe("options", () => {
       token: undefined,
     });
     expect(settingsOf("nats://secret@one").token).toBe("secret");
+    expect(settingsOf({ url: "nats://me@one", user: "me", password: "p" })).toMatchObject({ user: "me", password: "p", token: undefined });
+    expect(settingsOf("[::1]:4224").servers).toEqual(["nats://[::1]:4224"]);
   });
 
   it("ask for TLS where the address says so", () => {
@@ -63,6 +76,22 @@ describe("options", () => {
       { inboxPrefix: "a.>" },
       { names: { stream: "shop" } },
       { domain: "a.b" },
+      { url: "nats://u:%zz@secret" },
+      { url: "nats://one/secret" },
+      { url: "nats://one?secret=1" },
+      { url: "nats://me:secret@one", user: "you" },
+      { user: "me", token: "secret" },
+      { password: "secret" },
+      { user: 7 },
+      { tls: 1 },
+      { url: "tls://one", tls: false },
+      { connection: {} },
+      { connection, user: "secret" },
+      { connection, url: "nats://one" },
+      { connection, pingIntervalMs: 1_000 },
+      { names: { subjectPrefix: "a.b" } },
+      { authenticator: [] },
+      { connectTimeout: 1_000 },
       null,
       7,
     ];
@@ -83,7 +112,7 @@ describe("names", () => {
 
   it("can be others, and are checked before use", () => {
     expect(topologyOf("shop", { stream: (namespace) => `EV_${namespace}`, subjectPrefix: "org" }).topicPrefix).toBe("org.EV_shop.");
-    for (const names of [{ stream: () => "a.b" }, { inbox: () => "" }, { dead: () => "shop" }, { subjectPrefix: "a.b" }, { stream: () => "x\r\n" }])
+    for (const names of [{ stream: () => "a.b" }, { inbox: () => "" }, { dead: () => "shop" }, { stream: () => "x\r\n" }])
       expect(() => topologyOf("shop", names)).toThrow(expect.objectContaining({ code: "INVALID_OPTIONS" }));
   });
 });
