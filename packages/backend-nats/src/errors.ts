@@ -6,8 +6,6 @@ import { errors, type PermissionViolationError } from "@nats-io/transport-node";
 /** Codes of the JetStream API that are acted upon. https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 export const apiCodes = {
   consumerNotFound: 10014,
-  consumerNameInUse: 10013,
-  consumerExists: 10105,
   insufficientResources: 10023,
   messageNotFound: 10037,
   sequenceNotFound: 10043,

@@ -35,7 +35,7 @@ export interface IntakeParts {
   patienceMs(): number;
   onMessage(message: Msg, ack: AckSubject, feed: Feed): void;
   /** A consumer is gone. Nothing is asked for until the promise resolves. */
-  onGone(reason: string): Promise<void>;
+  onGone(): Promise<void>;
 }
 
 /** One source of messages, and what it is used for. */
@@ -156,7 +156,7 @@ export class Intake {
         this.#emptyProbes++;
         this.soon();
       },
-      onGone: (_, reason) => this.#onGone(reason),
+      onGone: () => this.#onGone(),
     });
     const feed: Feed = { source, isInbox: number === undefined, number, check: undefined, isSetAside: false };
     return feed;
@@ -173,10 +173,10 @@ export class Intake {
     this.soon();
   }
 
-  #onGone(reason: string): void {
+  #onGone(): void {
     if (this.#isRepairing || this.#isOver) return;
     this.#isRepairing = true;
-    void this.#parts.onGone(reason).then(() => {
+    void this.#parts.onGone().then(() => {
       this.#isRepairing = false;
       this.soon();
     });

@@ -2,7 +2,7 @@
  * Requests of the control plane: the client library's manager, with a deadline, an abort and Halyard's errors. All requests are small and rare; nothing of
  * the path of a message is here.
  */
-import { HalyardError } from "@halyard/core/spi";
+import { HalyardError, unlessAborted } from "@halyard/core/spi";
 import { type ConsumerConfig, type ConsumerInfo, type JetStreamManager, jetstreamManager, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { apiCodes, fromRequest, isApiCode } from "./errors.ts";
@@ -32,10 +32,6 @@ export class JetStreamApi {
 
   addStream(config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
     return named(this.#manager.streams.add(config), `Making the stream ${config.name}`);
-  }
-
-  deleteStream(stream: string): Promise<boolean> {
-    return named(this.#manager.streams.delete(stream), `Deleting the stream ${stream}`);
   }
 
   /** Returns how many messages were removed. */
@@ -127,17 +123,5 @@ async function orMissing<Value>(running: Promise<Value>, codes: number | readonl
 }
 
 /** Rejects with `ABORTED` as soon as the signal aborts, whatever the work does then. */
-export async function abortable<Value>(signal: AbortSignal, what: string, work: Promise<Value>): Promise<Value> {
-  work.catch(() => undefined); // answered by the race, unless the abort was quicker
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new HalyardError("ABORTED", `${what} was given up.`));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
+export const abortable = <Value>(signal: AbortSignal, what: string, work: Promise<Value>): Promise<Value> =>
+  unlessAborted(signal, () => new HalyardError("ABORTED", `${what} was given up.`), work);

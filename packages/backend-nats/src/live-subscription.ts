@@ -2,9 +2,17 @@
  * A subscription without a group: core NATS, at most once by nature. What comes waits in a buffer of fixed size; when it is full the oldest goes, and that
  * is reported. Where filters overlap, the server sends a message once for each: all but the first filter's are dropped here.
  */
-import { type BackendSubscription, type Delivery, HalyardError, type Host, type SettleStatus, type TopicPattern } from "@halyard/core/spi";
+import {
+  type BackendSubscription,
+  type Delivery,
+  DeliveryBuffer,
+  HalyardError,
+  type Host,
+  type Settlement,
+  type SettleStatus,
+  type TopicPattern,
+} from "@halyard/core/spi";
 import { type Msg, type NatsConnection, PermissionViolationError, type Subscription } from "@nats-io/transport-node";
-import { Arrival } from "./arrival.ts";
 import { fromPermission } from "./errors.ts";
 import { coverOf, type Filter, filtersOf, takes, textOf } from "./filters.ts";
 import type { Topology } from "./names.ts";
@@ -23,14 +31,12 @@ export class LiveSubscription implements BackendSubscription {
   readonly #parts: LiveSubscriptionParts;
   readonly #filters: readonly Filter[];
   readonly #subscriptions: Subscription[];
-  readonly #held = new Set<unknown>();
-  #buffer: Delivery[] = [];
+  /** What core holds, by receipt. */
+  readonly #held = new Map<unknown, Delivery>();
+  readonly #buffer = new DeliveryBuffer();
   #dropped = 0;
   /** Messages without an id, of other programs: core would take two of one id for a repeat. */
   #foreign = 0;
-  readonly #arrival = new Arrival();
-  #failure: HalyardError | undefined;
-  #isClosed = false;
 
   constructor(parts: LiveSubscriptionParts) {
     this.#parts = parts;
@@ -43,15 +49,8 @@ export class LiveSubscription implements BackendSubscription {
   }
 
   async receive(max: number, signal: AbortSignal): Promise<readonly Delivery[]> {
-    if (this.#buffer.length === 0) {
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isClosed || signal.aborted) return [];
-      await this.#arrival.wait(signal);
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isClosed || signal.aborted) return [];
-    }
-    const taken = this.#buffer.splice(0, max);
-    for (const { receipt } of taken) this.#held.add(receipt);
+    const taken = await this.#buffer.receive(max, signal);
+    for (const delivery of taken) this.#held.set(delivery.receipt, delivery);
     return taken;
   }
 
@@ -60,38 +59,38 @@ export class LiveSubscription implements BackendSubscription {
     // The buffer is the bound.
   }
 
-  async settle(settlements: readonly { readonly receipt: unknown }[]): Promise<readonly SettleStatus[] | undefined> {
-    if (this.#failure !== undefined) throw this.#failure;
-    let isStale = false;
-    const statuses = settlements.map(({ receipt }): SettleStatus => {
-      if (this.#held.delete(receipt)) return "done";
-      isStale = true;
-      return "stale";
+  /** What is released comes again, to this subscription: nobody else has it. Nothing is stored for it, so nothing can be moved. */
+  async settle(settlements: readonly Settlement[]): Promise<readonly SettleStatus[] | undefined> {
+    if (this.#buffer.error !== undefined) throw this.#buffer.error;
+    return settlements.map(({ receipt, outcome }): SettleStatus => {
+      const delivery = this.#held.get(receipt);
+      if (delivery === undefined) return "stale";
+      if (outcome.type === "move") return "failed";
+      this.#held.delete(receipt);
+      if (outcome.type === "release") this.#keep({ ...delivery, deliveries: delivery.deliveries + 1, receipt: {} });
+      return "done";
     });
-    return isStale ? statuses : undefined;
   }
 
   fail(error: HalyardError): void {
-    if (this.#isClosed || this.#failure !== undefined) return;
-    this.#failure = error;
+    if (this.#buffer.isOver) return;
+    this.#buffer.fail(error);
     this.#end();
   }
 
   /** `over`: its session closes, and calls are to be refused with this. */
   async close(over?: HalyardError): Promise<void> {
-    if (this.#isClosed || this.#failure !== undefined) return;
-    this.#isClosed = true;
-    this.#failure = over;
+    if (this.#buffer.isOver) return;
+    if (over === undefined) this.#buffer.close();
+    else this.#buffer.fail(over);
     this.#end();
   }
 
   #end(): void {
     const { connection, onClose } = this.#parts;
     if (!connection.isClosed()) for (const subscription of this.#subscriptions) subscription.unsubscribe();
-    this.#buffer = [];
     this.#held.clear();
     onClose(this);
-    this.#arrival.tell();
   }
 
   /** The server tells of a subscription that is not allowed before it answers the next ping. */
@@ -100,25 +99,28 @@ export class LiveSubscription implements BackendSubscription {
   }
 
   /** Why it ended by itself. */
-  get failure(): HalyardError | undefined {
-    return this.#failure;
+  get failure(): Error | undefined {
+    return this.#buffer.error;
   }
 
   #take(message: Msg, index: number): void {
-    const { topology, patterns, inFlightMax, host } = this.#parts;
-    if (this.#isClosed || this.#failure !== undefined) return;
+    const { topology, patterns } = this.#parts;
+    if (this.#buffer.isOver) return;
     const topic = message.subject.slice(topology.topicPrefix.length);
     if (!patterns.some((pattern) => pattern.matches(topic))) return; // surplus of a wide filter
     const words = topic.split(".");
     for (let other = 0; other < index; other++) if (takes(this.#filters[other]?.words ?? [], words)) return;
     const { message: wire } = readMessage(message, topology.topicPrefix.length, () => `live:${this.#foreign++}`);
-    this.#buffer.push({ message: wire, deliveries: 1, receipt: {}, raw: message });
-    if (this.#buffer.length > inFlightMax) {
-      this.#buffer.shift();
-      this.#dropped++;
-      if (this.#dropped === 1) queueMicrotask(() => this.#reportGap(host));
-    }
-    this.#arrival.tell();
+    this.#keep({ message: wire, deliveries: 1, receipt: {}, raw: message });
+  }
+
+  #keep(delivery: Delivery): void {
+    const { inFlightMax, host } = this.#parts;
+    this.#buffer.push(delivery);
+    if (this.#buffer.size <= inFlightMax) return;
+    this.#buffer.shift();
+    this.#dropped++;
+    if (this.#dropped === 1) queueMicrotask(() => this.#reportGap(host));
   }
 
   #reportGap(host: Host): void {
