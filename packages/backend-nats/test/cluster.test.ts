@@ -93,6 +93,41 @@ describe("a cluster", { timeout: 120_000 }, () => {
     await until(() => [...accepted].every((id) => handled.has(id)), "all that was accepted is handled");
   });
 
+  it("has one active member in an exclusive group, and keeps each key's order, when the leader of its lock is killed", async () => {
+    const namespace = "alone";
+    const [publisher, first, second] = [await busOn(namespace), await busOn(namespace), await busOn(namespace)];
+    const done = new Set<number>();
+    const overtaken: string[] = [];
+    let running = 0;
+    let runningMax = 0;
+    for (const bus of [first, second]) {
+      await bus.subscribe("a.#", { group: "g", exclusive: true, ordered: true, inFlightMax: 20 }, async ({ payload }) => {
+        runningMax = Math.max(runningMax, ++running);
+        const number = Number(payload);
+        if (number > 0 && !done.has(number - 1)) overtaken.push(`${number} before ${number - 1}`);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        done.add(number);
+        running--;
+      });
+    }
+    let isOver = false;
+    let count = 0;
+    const publishing = (async () => {
+      for (; !isOver; count++) await publisher.publish("a.b", count, { key: "k" });
+    })();
+    await until(() => done.size > 200, "messages flow");
+    const leader = await cluster.streamLeader(`${namespace}_inbox`);
+    await leader.kill();
+    const before = done.size;
+    await until(() => done.size > before + 200, "messages flow again");
+    isOver = true;
+    await publishing;
+    await until(() => done.size === count, "all are handled");
+    await leader.start();
+    expect(overtaken).toEqual([]);
+    expect(runningMax).toBe(1);
+  });
+
   it("removes a group, and makes it again", { timeout: 60_000 }, async () => {
     const bus = await busOn("removed");
     await bus.groups.define("g", { add: ["a.#", "b"] });
