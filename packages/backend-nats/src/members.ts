@@ -43,8 +43,10 @@ export class Members {
 
   async subscribe(request: SubscribeRequest, group: GroupRequest, signal: AbortSignal): Promise<BackendSubscription> {
     const { host, groups, mover, assertAlive } = this.#parts;
-    const { name, from } = group;
+    const { name, from, idleExpiryMs } = group;
     const what = `Subscribing to group ${name}`;
+    if (idleExpiryMs !== undefined)
+      host.report({ type: "warning", text: `idleExpiryMs of group ${name} has no effect on NATS: groups stay until they are removed.` });
     const { record, ackWaitMs, remade } = await abortable(signal, what, groups.define(name, { add: request.patterns, drop: [] }, from));
     for (const one of remade) host.report({ type: "recreated", what: one, lost: "unknown" });
     await abortable(signal, what, mover.start());

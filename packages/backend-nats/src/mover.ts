@@ -73,11 +73,16 @@ export class Mover {
   /** The first group of this session: take part in moving. Resolves when all classes in use are known. */
   async start(): Promise<void> {
     if (this.#isRunning) return;
-    this.#isRunning = true;
     if (this.#parts.serverClock.isOld) await this.#parts.lookAtClock();
-    for (const name of await this.#parts.api.consumerNames(this.#parts.topology.inbox)) {
-      const delayClass = classOfDurable(name);
-      if (delayClass !== undefined && delayClass <= delayClassMax) this.join(delayClass);
+    this.#isRunning = true; // from here on it joins what it hears of, so no class falls between the list and the hints
+    try {
+      for (const name of await this.#parts.api.consumerNames(this.#parts.topology.inbox)) {
+        const delayClass = classOfDurable(name);
+        if (delayClass !== undefined && delayClass <= delayClassMax) this.join(delayClass);
+      }
+    } catch (thrown) {
+      this.#isRunning = false; // the next group that comes looks again
+      throw thrown;
     }
     for (const delayClass of this.#ready.keys()) this.join(delayClass);
   }

@@ -76,6 +76,9 @@ export const turnSubject = (topology: Topology, group: string): string => `${top
 export const memberSubject = (settings: { readonly inboxPrefix: string }, topology: Topology, what: "turn" | "beside", group: string): string =>
   `${settings.inboxPrefix}.${topology.inbox}.${what}.${group}`;
 
+/** Said among the sessions of a namespace and kept nowhere, as above: a class of delays has come into use. */
+export const classHintSubject = (settings: { readonly inboxPrefix: string }, topology: Topology): string => `${settings.inboxPrefix}.${topology.inbox}.class`;
+
 /** Where a session looks whether messages are stored, and what time it is on the server. */
 export const pingSubject = (topology: Topology): string => `${topology.inboxPrefix}ping`;
 

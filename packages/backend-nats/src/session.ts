@@ -27,21 +27,21 @@ import { deadLettersOf } from "./dead-letters.ts";
 import { asError, fromRequest, lost } from "./errors.ts";
 import { GroupStore } from "./group-store.ts";
 import { guarded } from "./guarded.ts";
-import { type HealthParts, ping, pingWithRoom } from "./health.ts";
+import { type HealthParts, lookAtClock, pingWithRoom } from "./health.ts";
 import { historyOf } from "./history.ts";
 import { abortable, JetStreamApi } from "./jetstream-api.ts";
 import type { LockParts } from "./lease-lock.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Members } from "./members.ts";
 import { Mover } from "./mover.ts";
-import { recordSubject, type Topology } from "./names.ts";
+import { classHintSubject, recordSubject, type Topology } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Publisher } from "./publisher.ts";
 import type { Stranded } from "./receipts.ts";
 import { RoundTrips } from "./round-trips.ts";
 import { ServerClock } from "./server-clock.ts";
-import { ensureStreams, type StreamsFound } from "./streams.ts";
+import { ensureStreams, type StreamsFound, streamWarnings } from "./streams.ts";
 import { Sweeper } from "./sweeper.ts";
 
 const watchMs = 500;
@@ -84,7 +84,6 @@ class NatsSession implements Session {
   readonly #roundTrips: RoundTrips;
   readonly #live = new Set<LiveSubscription>();
   readonly #apiPrefix: string;
-  #warnings: readonly string[];
   #listening: Subscription[] = [];
   #repairing: Promise<void> | undefined;
   #cancelWatch: (() => void) | undefined;
@@ -100,7 +99,6 @@ class NatsSession implements Session {
     setMaxListeners(0, this.#over.signal); // each walk and read of a session listens to it
     this.#api = api;
     this.#roundTrips = new RoundTrips(connection, this.#over.signal);
-    this.#warnings = streams.warnings;
     this.#apiPrefix = settings.domain === undefined ? "$JS.API" : `$JS.${settings.domain}.API`;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -124,7 +122,7 @@ class NatsSession implements Session {
       inboxPrefix,
       apiPrefix: this.#apiPrefix,
       serverClock: new ServerClock(clock),
-      lookAtClock: () => this.#whileAlive(() => ping(common)),
+      lookAtClock: () => this.#whileAlive(() => lookAtClock(common)),
       roundTrips: this.#roundTrips,
       over: this.#over.signal,
     };
@@ -135,7 +133,7 @@ class NatsSession implements Session {
         const stored = await groups.load(group);
         return stored === undefined ? "unknown" : stored.record.isRemoved === true ? undefined : stored.record.incarnation;
       },
-      announce: (delayClass) => connection.publish(`${topology.inboxPrefix}hint`, String(delayClass)),
+      announce: (delayClass) => connection.publish(classHintSubject(settings, topology), String(delayClass)),
       warn: (text, error) => host.report({ type: "warning", text: `${text} ${error.message}` }),
     });
     this.#sweeper =
@@ -160,7 +158,7 @@ class NatsSession implements Session {
         groups,
         keepsTopics: settings.stream.retention === "limits",
         ping: () => pingWithRoom(common),
-        warnings: async () => this.#warnings,
+        warnings: () => streamWarnings(api, topology, settings),
         changed: (group) => this.#members.reload(group),
       }),
       ended,
@@ -169,7 +167,7 @@ class NatsSession implements Session {
   }
 
   async start(): Promise<void> {
-    const { connection, host, topology, stranded } = this.#parts;
+    const { connection, host, settings, topology, stranded } = this.#parts;
     void this.#followStatus();
     void connection.closed().then((error) => this.#end(closeError(error ?? undefined, this.#parts.settings.where)));
     await stranded.giveBack(connection, host.clock, this.#apiPrefix);
@@ -178,7 +176,7 @@ class NatsSession implements Session {
       connection.subscribe(recordSubject(topology, "*"), {
         callback: (_, { subject }) => this.#members.onHint(subject.slice(recordSubject(topology, "").length)),
       }),
-      connection.subscribe(`${topology.inboxPrefix}hint`, { callback: (_, message) => this.#mover.join(Number(message.string())) }),
+      connection.subscribe(classHintSubject(settings, topology), { callback: (_, message) => this.#mover.join(Number(message.string())) }),
     ];
     await this.#roundTrips.flush();
     this.#watch();
@@ -244,8 +242,7 @@ class NatsSession implements Session {
   async #repairStreams(): Promise<void> {
     const { host, settings, topology } = this.#parts;
     this.#assertAlive();
-    const { made, warnings } = await ensureStreams(this.#api, topology, settings);
-    this.#warnings = warnings;
+    const { made } = await ensureStreams(this.#api, topology, settings);
     for (const stream of made) host.report({ type: "recreated", what: `stream ${stream}`, lost: "unknown" });
   }
 

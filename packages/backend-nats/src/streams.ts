@@ -4,7 +4,7 @@
  */
 import { HalyardError } from "@halyard/core/spi";
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
-import { apiCodes, isApiCode } from "./errors.ts";
+import { apiCodes, asError, isApiCode } from "./errors.ts";
 import type { JetStreamApi } from "./jetstream-api.ts";
 import { streamSubjects, type Topology } from "./names.ts";
 import type { Settings } from "./options.ts";
@@ -50,8 +50,6 @@ export interface StreamsFound {
   readonly dead: StreamInfo;
   /** Names of those that were not there. */
   readonly made: readonly string[];
-  /** What is other than wanted, and does not break a promise. */
-  readonly warnings: readonly string[];
 }
 
 /** Makes what is missing. Rejects with `INVALID_OPTIONS` where a stream that exists would break a promise. */
@@ -73,8 +71,24 @@ export async function ensureStreams(api: JetStreamApi, topology: Topology, setti
     }
   };
   const [topics, inbox, dead] = await Promise.all([ensure(wanted.topics), ensure(wanted.inbox), ensure(wanted.dead)]);
-  const warnings = [compare(wanted.topics, topics.config), compare(wanted.inbox, inbox.config), compare(wanted.dead, dead.config)].flat();
-  return { topics, inbox, dead, made, warnings };
+  compare(wanted.topics, topics.config);
+  compare(wanted.inbox, inbox.config);
+  compare(wanted.dead, dead.config);
+  return { topics, inbox, dead, made };
+}
+
+/** A sentence for each difference between how the streams are now and what the options say, also for those that break a promise. */
+export async function streamWarnings(api: JetStreamApi, topology: Topology, settings: Settings): Promise<readonly string[]> {
+  const look = async (config: WantedStream): Promise<readonly string[]> => {
+    const found = await api.streamInfo(config.name);
+    if (found === undefined) return [`Stream ${config.name} is gone: it is made again when it is needed.`];
+    try {
+      return compare(config, found.config);
+    } catch (thrown) {
+      return [asError(thrown).message];
+    }
+  };
+  return (await Promise.all(Object.values(wantedStreams(topology, settings)).map(look))).flat();
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { createServer, connect as dial } from "node:net";
 import { type Bus, createBus } from "@halyard/core";
-import { isHalyardError } from "@halyard/core/spi";
+import { type Host, isHalyardError, parsePattern, systemClock } from "@halyard/core/spi";
 import { faultProxy } from "@halyard/testkit";
 import { type Broker, startNats } from "@halyard/testkit/brokers";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
@@ -212,6 +212,95 @@ describe("a connection that breaks", { timeout: 60_000 }, () => {
     proxy.heal();
     await bus.publish("a.b", 2, { key: "k" });
     await until(() => seen.includes(2), "the next one of its key is handled");
+  });
+});
+
+describe("what stays on the server", { timeout: 60_000 }, () => {
+  it("is nothing of sessions that have ended, whatever they have moved, waited for and told", async () => {
+    const namespace = space();
+    for (let round = 0; round < 3; round++) {
+      const bus = await busOn(namespace);
+      let attempts = 0;
+      await bus.subscribe("a.#", { group: "g", exclusive: round === 1 }, () => {
+        if (++attempts < 2) throw new Error("once");
+      });
+      await bus.subscribe("b.#", { group: "h" }, () => {
+        throw new Error("always");
+      });
+      await bus.publish("a.b", round);
+      await bus.publish("b.b", round);
+      await until(async () => attempts === 2 && (await bus.deadLetters("h").count()) === round + 1, "all came to its end");
+      expect((await bus.deadLetters("h").list()).length).toBe(round + 1);
+      await bus.health();
+      await bus.close();
+    }
+    const left = async (): Promise<Record<string, number>> => (await manager.streams.info(`${namespace}_inbox`, { subjects_filter: ">" })).state.subjects ?? {};
+    const names = ["group.g", "group.h", "ping"].map((name) => [`${namespace}_inbox.${name}`, 1]);
+    await until(async () => Object.keys(await left()).length <= names.length, "the last acks are written down");
+    expect(await left()).toEqual(Object.fromEntries(names));
+  });
+
+  it("is told as it is now: health looks at the streams at each call", async () => {
+    const namespace = space();
+    const bus = await busOn(namespace);
+    expect((await bus.health()).warnings).toEqual([]);
+    await manager.streams.update(namespace, { max_msg_size: 1_000 });
+    expect((await bus.health()).warnings.join()).toContain("max_msg_size");
+    await manager.streams.update(namespace, { max_msg_size: -1 });
+    expect((await bus.health()).warnings).toEqual([]);
+  });
+
+  it("stays although the subscription says idleExpiryMs, and that is told", async () => {
+    const bus = await busOn(space());
+    const told: string[] = [];
+    bus.on("warning", ({ text }) => void told.push(text));
+    await bus.subscribe("a.#", { group: "g", idleExpiryMs: 1_000 }, () => undefined);
+    expect(told.join()).toContain("idleExpiryMs");
+  });
+});
+
+describe("a server without room", { timeout: 60_000 }, () => {
+  it("lets members of its groups come, and does what waits", async () => {
+    const namespace = space();
+    const first = await busOn(namespace);
+    await first.groups.define("g", { add: ["a.#"] });
+    for (let index = 0; index < 5; index++) await first.publish("a.b", index);
+    const { state } = await manager.streams.info(`${namespace}_inbox`);
+    await manager.streams.update(`${namespace}_inbox`, { max_bytes: state.bytes });
+    expect((await first.health()).error).toMatchObject({ code: "BACKPRESSURE" });
+    const host: Host = { namespace, clientName: "second", clock: systemClock, random: Math.random, report: () => undefined };
+    const never = new AbortController().signal;
+    const session = await nats({ url: broker.url }).connect(host, never);
+    closing.push(() => session.close());
+    const group = { name: "g", from: "new", exclusive: false } as const;
+    const member = await session.subscribe({ patterns: [parsePattern("a.#")], inFlightMax: 10, group }, never);
+    let handled = 0;
+    while (handled < 5) {
+      const deliveries = await member.receive(10, never);
+      await member.settle(deliveries.map(({ receipt }) => ({ receipt, outcome: { type: "ack" } })));
+      handled += deliveries.length;
+    }
+  });
+});
+
+describe("a live subscription", { timeout: 60_000 }, () => {
+  it("gets back what is released, holds what was not moved, and knows nothing settled twice", async () => {
+    const host: Host = { namespace: space(), clientName: "live", clock: systemClock, random: Math.random, report: () => undefined };
+    const never = new AbortController().signal;
+    const session = await nats({ url: broker.url }).connect(host, never);
+    closing.push(() => session.close());
+    const live = await session.subscribe({ patterns: [parsePattern("a.#")], inFlightMax: 10, group: undefined }, never);
+    connection.publish(`${host.namespace}.a.b`, "1");
+    const [first] = await live.receive(10, never);
+    if (first === undefined) throw new Error("nothing came");
+    const { receipt, message } = first;
+    expect(await live.settle([{ receipt, outcome: { type: "move", to: "inbox", message, delayMs: 0 } }])).toEqual(["failed"]);
+    expect(await live.settle([{ receipt, outcome: { type: "release" } }])).toEqual(["done"]);
+    expect(await live.settle([{ receipt, outcome: { type: "ack" } }])).toEqual(["stale"]);
+    const [again] = await live.receive(10, never);
+    expect(again?.message).toBe(message);
+    expect(again?.deliveries).toBe(2);
+    expect(await live.settle([{ receipt: again?.receipt, outcome: { type: "ack" } }])).toEqual(["done"]);
   });
 });
 
