@@ -13,11 +13,12 @@ export interface ConfiguredServer {
 const program = "nats-server";
 const readyMsMax = 10_000;
 
-export async function configuredServer(config: string): Promise<ConfiguredServer> {
+/** `jetstream`: what its block holds besides the place of its files. */
+export async function configuredServer(config: string, jetstream = ""): Promise<ConfiguredServer> {
   const directory = await mkdtemp(join(tmpdir(), "halyard-nats-"));
   const port = await freePort();
   const file = join(directory, "nats.conf");
-  await writeFile(file, `host: "127.0.0.1"\nport: ${port}\njetstream { store_dir: ${JSON.stringify(join(directory, "js"))} }\n${config}\n`);
+  await writeFile(file, `host: "127.0.0.1"\nport: ${port}\njetstream { store_dir: ${JSON.stringify(join(directory, "js"))}, ${jetstream} }\n${config}\n`);
   const child = spawn(program, ["--config", file], { stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let log = "";
