@@ -41,13 +41,13 @@ export async function giveBackInOrder(replies: readonly string[], parts: GiveBac
 }
 
 /**
- * Gives back what anybody holds of a consumer's messages, for a new owner who is alone with them. Resolves with false where there is more between the
- * first and the last of them than can be gone through.
+ * Gives back what anybody holds of a consumer's messages, for a new owner; nothing where somebody else may rightly hold some. Resolves with false where
+ * there is more between the first and the last of them than can be gone through.
  */
 export async function giveBackOfOthers(
   api: JetStreamApi,
   { stream, durable }: { readonly stream: string; readonly durable: string },
-  parts: GiveBackParts,
+  parts: GiveBackParts & { isAlone(): Promise<boolean> },
 ): Promise<boolean> {
   // Asking also makes the server forget the requests of who is gone, see `pull-source.ts`.
   const before = await api.consumerInfo(stream, durable);
@@ -55,6 +55,8 @@ export async function giveBackOfOthers(
   await answerTo(ackSubject(before, stream, durable, before.delivered.stream_seq), inProgress, parts); // acks on their way are through by then
   const info = await api.consumerInfo(stream, durable);
   if (info === undefined || info.num_ack_pending === 0) return true;
+  // Asked last: who comes after it can only hold what is newer than what we have read.
+  if (!(await parts.isAlone())) return true;
   const first = info.ack_floor.stream_seq + 1;
   const count = info.delivered.stream_seq - first + 1;
   if (count > placesMax) return false;

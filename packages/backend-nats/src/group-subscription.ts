@@ -16,10 +16,11 @@ import { lost } from "./errors.ts";
 import type { GroupRecord } from "./group-record.ts";
 import { type Feed, Intake } from "./intake.ts";
 import type { LockParts } from "./lease-lock.ts";
+import { extendLeases } from "./leases.ts";
 import { type Move, type MovesParts, storeCopies } from "./moves.ts";
 import { readMessage } from "./native-message.ts";
 import { patienceMsMax } from "./pull-source.ts";
-import { inProgress, Receipt } from "./receipts.ts";
+import { Receipt } from "./receipts.ts";
 import { OrderedReturns, PromptReturns, type Returns } from "./returns.ts";
 import type { RoundTrips } from "./round-trips.ts";
 import { Turn, turnLeaseMs } from "./turn.ts";
@@ -298,22 +299,9 @@ export class GroupSubscription implements BackendSubscription {
   async #extend(receipts: readonly unknown[]): Promise<readonly unknown[]> {
     this.#assertConnected();
     if (this.#turn?.restMs === 0) return receipts;
-    const { connection, clock, roundTrips } = this.#parts;
-    const nowMs = clock.monotonicMs();
-    const lostOnes: unknown[] = [];
-    const extended: Receipt[] = [];
-    for (const receipt of receipts) {
-      if (!(receipt instanceof Receipt) || !this.#held.has(receipt) || receipt.leaseUntilMs <= nowMs) {
-        lostOnes.push(receipt);
-        continue;
-      }
-      connection.publish(receipt.reply, inProgress);
-      extended.push(receipt);
-    }
-    if (extended.length > 0) await roundTrips.flush();
-    for (const receipt of extended) receipt.leaseUntilMs = nowMs + this.#leaseMs;
-    return lostOnes;
+    return extendLeases(receipts, this.#held, { ...this.#parts, leaseMs: this.#leaseMs });
   }
+
   #assertConnected(): void {
     if (isHalyardError(this.#buffer.error, "CONNECTION_LOST")) throw this.#buffer.error;
   }

@@ -111,10 +111,10 @@ export class Turn {
 
   async #giveBack(lock: LeaseLock): Promise<boolean> {
     const { api, topology, connection, group, requestTimeoutMs: timeoutMs } = this.#parts;
-    if (await this.#hasRivals()) return true;
     const isWanted = (): boolean => lock.isHeld;
+    const isAlone = async (): Promise<boolean> => !(await this.#hasRivals());
     const consumers = consumersOf(topology, group, this.#parts.record());
-    const areBack = await Promise.all(consumers.map((consumer) => giveBackOfOthers(api, consumer, { connection, timeoutMs, isWanted })));
+    const areBack = await Promise.all(consumers.map((consumer) => giveBackOfOthers(api, consumer, { connection, timeoutMs, isWanted, isAlone })));
     return !areBack.includes(false);
   }
 
