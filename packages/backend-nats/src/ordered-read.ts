@@ -56,7 +56,7 @@ export async function readInOrder(parts: ReadParts, request: ReadRequest): Promi
           if (found.length >= limit) resolve();
         },
         onEmpty: () => resolve(),
-        onGone: (_, reason) => reject(new HalyardError("BACKEND_FAILED", `Reading the stream ${stream} ended: ${reason}.`)),
+        onGone: (reason) => reject(new HalyardError("BACKEND_FAILED", `Reading the stream ${stream} ended: ${reason}.`)),
       });
       source = reading;
       reading.pull(limit, { noWait: true });

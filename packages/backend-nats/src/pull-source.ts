@@ -39,11 +39,11 @@ export interface PullSourceParts {
   readonly apiPrefix: string;
   readonly stream: string;
   readonly durable: string;
-  onMessage(message: Msg, ack: AckSubject, source: PullSource): void;
+  onMessage(message: Msg, ack: AckSubject): void;
   /** A request ended without all it asked for: there is nothing more for now. */
-  onEmpty(source: PullSource): void;
+  onEmpty(): void;
   /** Consumer or stream are gone, or do not answer. */
-  onGone(source: PullSource, reason: string): void;
+  onGone(reason: string): void;
 }
 
 export class PullSource {
@@ -123,7 +123,7 @@ export class PullSource {
   watch(nowMs: number): void {
     if (this.#outstanding === 0 || nowMs - this.#lastSignMs < (this.#isNoWait ? answerMsMax : silenceMsMax)) return;
     this.#lastSignMs = nowMs;
-    void this.cancel().then(() => this.#parts.onGone(this, "it does not answer"));
+    void this.cancel().then(() => this.#parts.onGone("it does not answer"));
   }
 
   /** When it was last asked, or brought a message. */
@@ -139,7 +139,7 @@ export class PullSource {
       this.#countDown(1, inbox);
       this.#lastTrafficMs = this.#lastSignMs;
       if (inbox === this.#inbox && this.#outstanding === 0) this.demand *= 2;
-      this.#parts.onMessage(message, ack, this);
+      this.#parts.onMessage(message, ack);
     } else if (message.data.length === 0) this.#onStatus(message, inbox);
   }
 
@@ -159,14 +159,14 @@ export class PullSource {
     else if (headers?.has("Nats-Pending-Messages") === true) this.#countDown(pending, inbox);
     else if (code === 503 || /deleted|not found|no responders|leadership|shutdown/i.test(description)) {
       this.#countDown(Number.POSITIVE_INFINITY, inbox);
-      if (inbox === this.#inbox) this.#parts.onGone(this, description);
+      if (inbox === this.#inbox) this.#parts.onGone(description);
       return;
     } else {
       this.#countDown(Number.POSITIVE_INFINITY, inbox); // refused as a whole: nothing of it will come
       this.#notBeforeMs = this.#lastSignMs + refusedMs;
     }
     this.demand = Math.max(1, this.demand >> 1);
-    this.#parts.onEmpty(this);
+    this.#parts.onEmpty();
   }
 }
 
