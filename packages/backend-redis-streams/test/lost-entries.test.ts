@@ -20,7 +20,8 @@ it("reports entries that were trimmed while members held them, when their lease 
   await publish(session, [message("a.b", "four")]);
   expect(idsOf(await take(member, 1))).toEqual(["four"]);
   await until(() => lostOf(events) === 3, "all three are reported");
-  expect(events).toContainEqual({ type: "recreated", what: `deleted entries of stream ${key("group:g")}`, lost: 3 });
+  // In one event or several: leases lapse one after the other.
+  for (const event of events) expect(event).toMatchObject({ type: "recreated", what: `deleted entries of stream ${key("group:g")}` });
   expect(await ack(member, taken)).toEqual(["stale", "stale", "stale"]);
   expect(await session.admin.group("g", never)).toMatchObject({ inFlight: 1 });
 });
