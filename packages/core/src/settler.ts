@@ -29,6 +29,8 @@ export class Settler {
   #isPlanned = false;
   #isOver = false;
   readonly #running = new Set<Promise<void>>();
+  /** Asked for and not answered. */
+  readonly #asked = new Set<readonly Flight[]>();
   readonly #retries = new Map<Flight, () => void>();
 
   /** `onReject`: the backend rejected a whole settlement, because the session has ended or is about to, or for no reason that it may have. */
@@ -63,14 +65,16 @@ export class Settler {
     }
   }
 
-  /** The source is gone: what is not settled comes again. */
+  /** The source is gone: what is not settled comes again, also where the backend never answers. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const rest = [...this.#pending, ...this.#retries.keys()];
+    const rest = [...this.#pending, ...this.#retries.keys(), ...[...this.#asked].flat()];
     for (const cancel of this.#retries.values()) cancel();
     this.#retries.clear();
     this.#pending = [];
+    this.#asked.clear();
+    this.#running.clear();
     for (const flight of rest) this.#observer.stale(flight, flight.outcome);
   }
 
@@ -86,8 +90,10 @@ export class Settler {
   }
 
   async #settle(batch: readonly Flight[]): Promise<void> {
+    this.#asked.add(batch);
     try {
       const statuses = await this.#source.settle(batch);
+      if (!this.#asked.delete(batch)) return; // the source ended meanwhile
       for (let index = 0; index < batch.length; index++) {
         const flight = batch[index] as Flight; // index < length
         const status = statuses === undefined ? "done" : statuses[index];
@@ -96,6 +102,7 @@ export class Settler {
         else this.#observer.stale(flight, flight.outcome);
       }
     } catch (thrown) {
+      if (!this.#asked.delete(batch)) return;
       // Done or not, nobody knows. What was not done comes again, when the session ends or the source is closed.
       for (const flight of batch) this.#observer.stale(flight, flight.outcome);
       this.#onReject(asError(thrown));

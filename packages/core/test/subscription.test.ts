@@ -472,6 +472,23 @@ test("where only the subscription fails, its session lives on, and the old half 
   expect(backend.session.subscriptions.map(({ isClosed }) => isClosed)).toEqual([true, false]);
 });
 
+test("a settlement that a lost session never answers holds nothing up: its key goes on when the message comes again", async () => {
+  const fake = await fakeBus();
+  const { bus, backend } = fake;
+  const runs = new Runs();
+  const subscription = await bus.subscribe("#", { group: "g", ordered: true, concurrency: 2 }, runs.handle);
+  backend.subscription.onSettle = () => new Promise(() => undefined);
+  backend.subscription.deliver(delivery("m0", { key: "k" }));
+  await quiet();
+  await runs.end("m0");
+  await lostAndBack(fake);
+  expect(subscription.stats().inFlight).toBe(0);
+  backend.subscription.deliver(delivery("m0", { key: "k" }, 2));
+  await quiet();
+  await runs.end("m0");
+  expect([runs.started, backend.subscription.outcomes]).toEqual([["m0", "m0"], ["m0:ack"]]);
+});
+
 test("where a living session rejects a settlement, what is held is given back, and the subscription comes back after a pause", async () => {
   const { bus, backend, clock } = await fakeBus();
   const runs = new Runs();
