@@ -4,7 +4,7 @@ import { type Broker, startRedis } from "@halyard/testkit/brokers";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { redisStreams } from "../src/index.ts";
 import { asOperator } from "./operator.ts";
-import { idsOf, join, message, never, publish, take, until } from "./redis-fixture.ts";
+import { idsOf, join, message, never, take, until } from "./redis-fixture.ts";
 
 const timeout = 40_000;
 const host = { namespace: "replicas", clientName: "client", clock: systemClock, random: Math.random, report: () => undefined };
@@ -25,7 +25,11 @@ afterAll(async () => {
 it("accepts what a replica has, calls the outcome unknown while it stalls, and stores nothing twice when it is back", { timeout }, async () => {
   const session = await redisStreams({ port: master.port, confirm: "replicated", replicaTimeoutMs: 300 }).connect(host, never);
   const member = await join(session, "g", "a.#");
-  await publish(session, [message("a.b", "before")]);
+  const isReplicated = async (id: string): Promise<boolean> => {
+    const statuses = await session.publish([message("a.b", id)], { signal: never });
+    return statuses?.every(({ status }) => status === "accepted") ?? true;
+  };
+  await until(() => isReplicated("before"), "the replica, which has just come, answers in time");
   replica.pause();
   try {
     const statuses = await session.publish([message("a.b", "meanwhile")], { signal: never });
@@ -33,11 +37,8 @@ it("accepts what a replica has, calls the outcome unknown while it stalls, and s
   } finally {
     replica.resume();
   }
-  await until(async () => {
-    const statuses = await session.publish([message("a.b", "meanwhile")], { signal: never });
-    return statuses?.every(({ status }) => status === "accepted") ?? true;
-  }, "the replica has it");
-  await publish(session, [message("a.b", "after")]);
+  await until(() => isReplicated("meanwhile"), "the replica has it");
+  await until(() => isReplicated("after"), "the replica has that too");
   expect(idsOf(await take(member, 3))).toEqual(["before", "meanwhile", "after"]);
   await session.close();
 });
