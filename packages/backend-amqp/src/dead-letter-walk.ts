@@ -6,7 +6,7 @@
  * consumer by consumer in the order of their names, and within one in order (measured on 3.10, up to 32 consumers; `basic.get` counts as a consumer each time,
  * and what it held comes back in any order). Fetches double, so 32 of them hold more than 50,000 letters.
  */
-import { HalyardError, unlessAborted, type Verdict, type WireMessage } from "@halyard/core/spi";
+import { HalyardError, sleep, unlessAborted, type Verdict, type WireMessage } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import type { ChannelParts, GuardedChannel } from "./channel.ts";
 import { openChannel } from "./channel.ts";
@@ -16,7 +16,6 @@ import { noGroup } from "./outgoing.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Storing } from "./storing.ts";
-import { pause } from "./waiting.ts";
 import type { WalkRecord } from "./walk-record.ts";
 import { fromMessage } from "./wire.ts";
 
@@ -97,7 +96,7 @@ export class Walk {
     while (lost() === undefined && channels.clock.monotonicMs() < untilMs) {
       const found = await declare.look(this.#queue).catch(() => undefined);
       if (found === undefined || found.messageCount >= count) return;
-      await pause(channels.clock, pollMs);
+      await sleep(channels.clock, pollMs);
     }
   }
 
@@ -125,7 +124,7 @@ export class Walk {
       const filled = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      await Promise.race([pause(channels.clock, pollMs), filled]);
+      await Promise.race([sleep(channels.clock, pollMs), filled]);
       if (letters.length >= wanted) break;
       const found = await declare.look(this.#queue);
       if (found === undefined || found.messageCount === 0) break;

@@ -1,10 +1,9 @@
 /** A queue of a group is gone under its members: removed on purpose, or deleted behind our back and then made again. */
-import { HalyardError, type Host, type TopicPattern } from "@halyard/core/spi";
+import { HalyardError, type Host, sleep, type TopicPattern } from "@halyard/core/spi";
 import type { Declare } from "./declare.ts";
 import type { Declaration } from "./declared.ts";
 import { lostError } from "./errors.ts";
 import type { NamespaceNames } from "./names.ts";
-import { pause } from "./waiting.ts";
 
 export interface GoneQueueParts {
   readonly declare: Declare;
@@ -64,7 +63,7 @@ async function redeclare({ declare, host, lost }: GoneQueueParts, group: string,
       return;
     } catch (error) {
       if (rest === 0 || lost() !== undefined) throw error;
-      await pause(host.clock, redeclarePauseMs);
+      await sleep(host.clock, redeclarePauseMs);
     }
   }
 }

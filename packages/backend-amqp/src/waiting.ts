@@ -14,7 +14,3 @@ export async function within<Value>(clock: Clock, deadlineMs: number, what: stri
     cancel();
   }
 }
-
-export function pause(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.after(delayMs, resolve));
-}

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Host, Session } from "@halyard/core/spi";
-import { HalyardError, isHalyardError } from "@halyard/core/spi";
+import { HalyardError, isHalyardError, sleep } from "@halyard/core/spi";
 import { type ConnectOptions, connectSession } from "./client/connect.ts";
 import { claimDirectory, ownDirectory } from "./server/socket-claim.ts";
 
@@ -51,7 +51,7 @@ export async function connectOrStart(options: AutoStartOptions, host: Host, sign
       }
     }
     // All who wait would otherwise knock in the same moment.
-    await pause(host, lookDelayMs * (0.5 + host.random()), signal);
+    await sleep(clock, lookDelayMs * (0.5 + host.random()), signal);
   }
 }
 
@@ -89,18 +89,6 @@ async function openLog(directory: string): Promise<number> {
   );
   if (size > logBytesMax) await rename(path, `${path}.1`).catch(() => undefined); // another starter did it
   return openSync(path, constants.O_CREAT | constants.O_APPEND | constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0), 0o600);
-}
-
-function pause(host: Host, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = (): void => {
-      cancel();
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    const cancel = host.clock.after(delayMs, wake);
-    signal.addEventListener("abort", wake);
-  });
 }
 
 function notStarted(path: string, cause: unknown): HalyardError {

@@ -1,5 +1,5 @@
 /** The members of groups on one session: how they come, and what they are told when a group changes or its consumers are gone. */
-import { type BackendSubscription, type GroupRequest, type HalyardError, type Host, isHalyardError, type SubscribeRequest } from "@halyard/core/spi";
+import { type BackendSubscription, type GroupRequest, type HalyardError, type Host, isHalyardError, type SubscribeRequest, sleep } from "@halyard/core/spi";
 import type { GroupRecord } from "./group-record.ts";
 import type { GroupStore } from "./group-store.ts";
 import { GroupSubscription } from "./group-subscription.ts";
@@ -148,7 +148,7 @@ export class Members {
     } catch (thrown) {
       if (isOver()) return;
       if (isHalyardError(thrown) && !thrown.retryable && thrown.code !== "BACKEND_FAILED") member.fail(thrown);
-      else await new Promise<void>((resolve) => void host.clock.after(repairPauseMs, resolve));
+      else await sleep(host.clock, repairPauseMs);
     }
   }
 }

@@ -16,6 +16,7 @@ import {
   type PublishStatus,
   type Session,
   type SubscribeRequest,
+  sleep,
   type WireMessage,
 } from "@halyard/core/spi";
 import type { NatsConnection, Status, Subscription } from "@nats-io/transport-node";
@@ -246,7 +247,7 @@ class NatsSession implements Session {
 
   async #repairStreams(): Promise<void> {
     const { host, settings, topology } = this.#parts;
-    await new Promise<void>((resolve) => void host.clock.after(deletionMs, resolve));
+    await sleep(host.clock, deletionMs);
     this.#assertAlive();
     const { made } = await ensureStreams(this.#api, topology, settings);
     for (const stream of made) host.report({ type: "recreated", what: `stream ${stream}`, lost: "unknown" });
@@ -288,7 +289,7 @@ class NatsSession implements Session {
     host.report({ type: "warning", text: "The NATS server is going to shut down (lame duck mode): this session moves to another." });
     await this.#members.close();
     const untilMs = host.clock.monotonicMs() + goodbyeMs;
-    while (this.#publisher.open > 0 && host.clock.monotonicMs() < untilMs) await new Promise<void>((resolve) => void host.clock.after(10, resolve));
+    while (this.#publisher.open > 0 && host.clock.monotonicMs() < untilMs) await sleep(host.clock, 10);
     this.#end(new HalyardError("CONNECTION_LOST", "The NATS server is shutting down (lame duck mode)."));
     await this.close();
   }

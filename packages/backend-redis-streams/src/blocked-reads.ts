@@ -2,7 +2,7 @@
  * `XREADGROUP` on a connection of its own, and how a read that waits is woken. Reads end by themselves, and where even that answer does not come, the
  * connection is taken for dead: it can be so without anybody telling.
  */
-import { HalyardError, type Host } from "@halyard/core/spi";
+import { HalyardError, type Host, sleep } from "@halyard/core/spi";
 import type { Redis } from "ioredis";
 import type { Commands } from "./commands.ts";
 import { fromRedis } from "./errors.ts";
@@ -110,7 +110,7 @@ export class BlockedReads {
     try {
       for (let attempt = 1; this.#isBlocked && this.#round === round; attempt++) {
         if ((await commands.call("CLIENT", "UNBLOCK", clientId)) === 1) break;
-        if (attempt > 2) await new Promise<void>((resolve) => host.clock.after(pauseMs, resolve));
+        if (attempt > 2) await sleep(host.clock, pauseMs);
       }
     } catch (error) {
       const { code, message } = fromRedis(error);

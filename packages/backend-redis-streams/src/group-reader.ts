@@ -7,7 +7,7 @@
  *
  * A read that waits is interrupted when another group gets room or something was given back.
  */
-import { type Clock, type Deferred, deferred, HalyardError, type Host, type SettleStatus } from "@halyard/core/spi";
+import { type Clock, type Deferred, deferred, HalyardError, type Host, type SettleStatus, sleep } from "@halyard/core/spi";
 import type { BlockedReads, Brought } from "./blocked-reads.ts";
 import type { Commands } from "./commands.ts";
 import { fromRedis, isNoGroup } from "./errors.ts";
@@ -258,7 +258,7 @@ export class GroupReader implements GroupPort {
   async #reviveAll(queues: readonly GroupQueue[]): Promise<void> {
     if (++this.#revivals > revivalsMax) throw new HalyardError("BACKEND_FAILED", "Groups vanish as soon as they are made again.");
     for (const queue of queues) await this.#revive(queue);
-    if (this.#revivals > 1) await new Promise<void>((resolve) => this.clock.after(revivalPauseMs, resolve));
+    if (this.#revivals > 1) await sleep(this.clock, revivalPauseMs);
   }
 
   async #revive(queue: GroupQueue): Promise<void> {

@@ -6,7 +6,7 @@ import type { Clock } from "./clock.ts";
 import type { Flight } from "./flight.ts";
 import type { Outcome } from "./spi/message.ts";
 import type { BackendSubscription } from "./spi/subscription.ts";
-import { asError } from "./waiting.ts";
+import { asError, sleep } from "./waiting.ts";
 
 const retryDelayMsMin = 100;
 const retryDelayMsMax = 5_000;
@@ -61,7 +61,7 @@ export class Settler {
   async drain(): Promise<void> {
     for (this.flush(); this.#running.size > 0 || this.#retries.size > 0; this.flush()) {
       if (this.#running.size > 0) await Promise.all(this.#running);
-      else await new Promise<void>((resolve) => this.#clock.after(retryDelayMsMin, resolve));
+      else await sleep(this.#clock, retryDelayMsMin);
     }
   }
 

@@ -4,16 +4,16 @@ import type { Clock } from "./clock.ts";
 import { HalyardError, textOf } from "./errors.ts";
 
 /** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects: the caller looks at the signal. */
-export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const wake = (): void => {
       cancel();
-      signal.removeEventListener("abort", wake);
+      signal?.removeEventListener("abort", wake);
       resolve();
     };
     const cancel = clock.after(delayMs, wake);
-    signal.addEventListener("abort", wake);
+    signal?.addEventListener("abort", wake);
   });
 }
 

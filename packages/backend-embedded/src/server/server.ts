@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { memory } from "@halyard/backend-memory";
 import type { Backend } from "@halyard/core/spi";
-import { HalyardError } from "@halyard/core/spi";
+import { HalyardError, sleep } from "@halyard/core/spi";
 import { ChunkPool } from "../protocol/frame-writer.ts";
 import { Connection } from "./connection.ts";
 import { type EmbeddedServerOptions, resolveServerOptions, type ServerSettings } from "./options.ts";
@@ -131,7 +131,7 @@ class ListeningServer implements EmbeddedServer {
     const { clock } = this.#settings;
     const giveUpMs = clock.monotonicMs() + drainMsMax;
     const isBusy = (): boolean => [...this.#connections].some((connection) => connection.openRequests > 0);
-    while (isBusy() && clock.monotonicMs() < giveUpMs) await new Promise<void>((resolve) => clock.after(drainStepMs, resolve));
+    while (isBusy() && clock.monotonicMs() < giveUpMs) await sleep(clock, drainStepMs);
   }
 
   #listener(): Server {

@@ -16,7 +16,7 @@ export type { TopicPattern } from "../pattern.ts";
 export { parsePattern } from "../pattern.ts";
 export { PatternTrie } from "../pattern-trie.ts";
 export { isGroupName, isMessageId, isNamespace, isTopic } from "../topic.ts";
-export { type Deferred, deferred, endsWithin, unlessAborted } from "../waiting.ts";
+export { type Deferred, deferred, endsWithin, sleep, unlessAborted } from "../waiting.ts";
 export type { Backend, BackendEvent, Host, PublishRequest, PublishStatus, Session } from "./backend.ts";
 export type { Capabilities } from "./capabilities.ts";
 export type { Admin, DeadLetters, GroupInfo, History, StoredMessage, Verdict } from "./control.ts";
