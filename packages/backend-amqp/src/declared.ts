@@ -16,6 +16,7 @@ export interface Declared {
 export interface Declaration {
   readonly declared: Declared;
   readonly done: Promise<void>;
+  isDone: boolean;
 }
 
 export class DeclaredQueues {
@@ -30,8 +31,10 @@ export class DeclaredQueues {
     return [...this.#all.keys()];
   }
 
+  /** Undefined also while it is being declared: a broker that is asked meanwhile may still say that there is none, and that is reported already. */
   current(queue: string): Declaration | undefined {
-    return this.#all.get(queue);
+    const declaration = this.#all.get(queue);
+    return declaration?.isDone ? declaration : undefined;
   }
 
   /** Declares it where this session has not yet. */
@@ -39,8 +42,14 @@ export class DeclaredQueues {
     const before = this.#all.get(queue);
     if (before !== undefined) return before.done;
     const done = declared.declare();
-    this.#all.set(queue, { declared, done });
-    done.catch(() => this.#all.delete(queue)); // the next use tries again; this one hears it from `done`
+    const declaration: Declaration = { declared, done, isDone: false };
+    this.#all.set(queue, declaration);
+    done.then(
+      () => {
+        declaration.isDone = true;
+      },
+      () => this.#all.delete(queue), // the next use tries again; this one hears it from `done`
+    );
     return done;
   }
 
