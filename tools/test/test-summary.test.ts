@@ -20,7 +20,13 @@ describe("the summary of a test run", () => {
   test("adds up what passed, failed and was skipped in every workspace", () => {
     addReport("core", [{ status: "failed", tests: ["passed", "passed", "failed"] }]);
     addReport("testkit", [{ status: "passed", tests: ["passed", "pending", "todo"] }]);
-    expect(summarizeTests(root)).toEqual({ passed: 3, failed: 1, skipped: 2, problems: [] });
+    expect(summarizeTests(root)).toEqual({
+      passed: 3,
+      failed: 1,
+      skipped: 2,
+      failures: ["packages/core: test 2: AssertionError: expected 1 to be 2"],
+      problems: [],
+    });
   });
 
   test("counts a file that could not be loaded as failed", () => {
@@ -68,7 +74,11 @@ describe("the summary of a test run", () => {
     const testResults = files.map((file, index) => ({
       name: `${index}.test.ts`,
       status: file.status,
-      assertionResults: file.tests.map((status) => ({ status })),
+      assertionResults: file.tests.map((status, place) => ({
+        status,
+        fullName: `test ${place}`,
+        failureMessages: status === "failed" ? ["AssertionError: expected 1 to be 2\n    at a.test.ts:1:1"] : [],
+      })),
     }));
     writeFileSync(join(root, "halyard-report/tests", `${name}.json`), JSON.stringify({ testResults }));
   }
