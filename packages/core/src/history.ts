@@ -5,12 +5,9 @@ import type { ControlCall } from "./groups.ts";
 import type { Message } from "./message.ts";
 import { parsePattern, type TopicPattern } from "./pattern.ts";
 import type { Session } from "./spi/backend.ts";
-import type { History, StoredMessage } from "./spi/control.ts";
+import type { History, HistoryStart, StoredMessage } from "./spi/control.ts";
 import { assertMessageId } from "./topic.ts";
 import { asError } from "./waiting.ts";
-
-/** `after`: a position that was returned before. `timeMs`: milliseconds since 1970. */
-export type HistoryStart = "start" | { readonly after: string } | { readonly timeMs: number };
 
 export interface HistoryOptions {
   /** Default `start`. */

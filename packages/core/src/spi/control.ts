@@ -46,11 +46,14 @@ export interface GroupInfo {
   readonly members: number | undefined;
 }
 
+/** Where a reading begins. `after`: a position that was returned before. `timeMs`: milliseconds since 1970. */
+export type HistoryStart = "start" | { readonly after: string } | { readonly timeMs: number };
+
 export interface History {
-  /** Reads stored messages in order without consuming. `end`: nothing more is stored now. `after` is a position returned before. */
+  /** Reads stored messages in order without consuming. `end`: nothing more is stored now. */
   read(request: {
     readonly patterns: readonly TopicPattern[];
-    readonly from: "start" | { readonly after: string } | { readonly timeMs: number };
+    readonly from: HistoryStart;
     readonly limit: number;
     readonly signal: AbortSignal;
   }): Promise<{ readonly messages: readonly StoredMessage[]; readonly end: boolean }>;

@@ -27,11 +27,6 @@ export class DeliveryBuffer<Item = Delivery> {
     return this.#items.length;
   }
 
-  /** What waits, oldest first. */
-  get items(): readonly Item[] {
-    return this.#items;
-  }
-
   /** Why nothing will come any more, where it was not closed in peace. */
   get error(): Error | undefined {
     return this.#error;

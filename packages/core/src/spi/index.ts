@@ -19,7 +19,7 @@ export { isGroupName, isMessageId, isNamespace, isTopic } from "../topic.ts";
 export { type Deferred, deferred, endsWithin, sleep, unlessAborted } from "../waiting.ts";
 export type { Backend, BackendEvent, Host, PublishRequest, PublishStatus, Session } from "./backend.ts";
 export type { Capabilities } from "./capabilities.ts";
-export type { Admin, DeadLetters, GroupInfo, History, StoredMessage, Verdict } from "./control.ts";
+export type { Admin, DeadLetters, GroupInfo, History, HistoryStart, StoredMessage, Verdict } from "./control.ts";
 export { DeliveryBuffer } from "./delivery-buffer.ts";
 export type { Delivery, Outcome, Settlement, SettleStatus, WireMessage } from "./message.ts";
 export {

@@ -71,10 +71,11 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Opt
   };
 }
 
-/** A list of at least one. */
-export function listOf<Item>(rule: OptionRule<Item>): OptionRule<readonly Item[]> {
+/** A list of at least one, and at most `max`. */
+export function listOf<Item>(rule: OptionRule<Item>, max: number = Number.POSITIVE_INFINITY): OptionRule<readonly Item[]> {
+  const range = max === Number.POSITIVE_INFINITY ? "at least one" : `1 to ${max}`;
   return (name, value) => {
-    if (!Array.isArray(value) || value.length === 0) throw invalidOption(name, "must be a list of at least one");
+    if (!Array.isArray(value) || value.length === 0 || value.length > max) throw invalidOption(name, `must be a list of ${range}`);
     return value.map((item, index) => rule(`${name}[${index}]`, item));
   };
 }

@@ -9,6 +9,7 @@ interface Options {
   readonly confirm?: "stored" | "replicated";
   readonly history?: { readonly maxAgeMs?: number };
   readonly nodes?: readonly { readonly host: string }[];
+  readonly urls?: readonly string[];
   readonly name?: (group: string) => string;
   readonly tls?: ClientTls;
 }
@@ -19,6 +20,7 @@ const rules: OptionRules<Options> = {
   confirm: oneOf("stored", "replicated"),
   history: objectOf({ maxAgeMs: whole(1) }),
   nodes: listOf(objectOf({ host: text(/^\S+$/, "must be a host") })),
+  urls: listOf(text(), 2),
   name: functionOf("a function that makes a name"),
   tls: clientTls,
 };
@@ -39,19 +41,21 @@ function refusal(given: unknown): string {
 describe("readOptions", () => {
   it("returns what is fit, and takes undefined for missing", () => {
     const name = (group: string): string => group;
-    const given = { host: "a", port: 1, confirm: "stored", history: { maxAgeMs: 1 }, nodes: [{ host: "b" }], name, tls: { servername: "c" } };
+    const given = { host: "a", port: 1, confirm: "stored", history: { maxAgeMs: 1 }, nodes: [{ host: "b" }], urls: ["c", "d"], name, tls: { servername: "c" } };
     expect(read(given)).toEqual(given);
     expect(read({})).toEqual({});
     expect(read({ host: undefined, history: { maxAgeMs: undefined } })).toEqual({ history: {} });
   });
 
   it.each([
-    [{ prot: 1 }, "prot is not an option of broker(): use host, port, confirm, history, nodes, name, tls."],
-    [{ toString: 1 }, "toString is not an option of broker(): use host, port, confirm, history, nodes, name, tls."],
+    [{ prot: 1 }, "prot is not an option of broker(): use host, port, confirm, history, nodes, urls, name, tls."],
+    [{ toString: 1 }, "toString is not an option of broker(): use host, port, confirm, history, nodes, urls, name, tls."],
     [{ history: { maxAge: 1 } }, "history.maxAge is not an option of history: use maxAgeMs."],
     [{ history: true }, "history takes an object of options."],
     [{ nodes: [{ host: "a" }, { hots: "b" }] }, "nodes[1].hots is not an option of nodes[1]: use host."],
     [{ nodes: [] }, "nodes must be a list of at least one."],
+    [{ urls: [] }, "urls must be a list of 1 to 2."],
+    [{ urls: ["a", "b", "hidden-word"] }, "urls must be a list of 1 to 2."],
     [{ nodes: "a" }, "nodes must be a list of at least one."],
     [{ nodes: [{ host: "hidden word, hidden-word" }] }, "nodes[0].host must be a host."],
     [{ host: "" }, "host must be a text that is not empty."],
