@@ -15,7 +15,7 @@ import { AmqpSession } from "./session.ts";
  * const bus = await createBus({ backend: amqp("amqp://localhost") });
  */
 export function amqp(options: string | AmqpOptions = {}): Backend {
-  const settings = settingsOf(typeof options === "string" ? { url: options } : options);
+  const settings = settingsOf(options);
   const consumerTimeout = new ConsumerTimeout(settings.consumerTimeoutMs); // what one session learns holds for the next
   return {
     specVersion: 1,

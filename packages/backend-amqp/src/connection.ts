@@ -5,10 +5,10 @@
  *
  * amqplib's own recovery stays off: a dead connection ends the session, and core opens the next one.
  */
-import { type Clock, endsWithin, HalyardError, type Host, isHalyardError, unlessAborted } from "@halyard/core/spi";
+import { type ClientTls, type Clock, endsWithin, HalyardError, type Host, isHalyardError, unlessAborted } from "@halyard/core/spi";
 import { type ChannelModel, connect, credentials } from "amqplib";
 import { abortedError, connectError } from "./errors.ts";
-import type { AmqpTls, Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 import type { Place } from "./place.ts";
 
 /** How long a polite goodbye may take. */
@@ -111,7 +111,7 @@ function open(
 }
 
 /** As `node:tls` takes them; amqplib's types know fewer. */
-function tlsOptions(tls: AmqpTls | undefined): Record<string, unknown> {
+function tlsOptions(tls: ClientTls | undefined): Record<string, unknown> {
   return tls === undefined ? {} : { ...tls, rejectUnauthorized: true };
 }
 

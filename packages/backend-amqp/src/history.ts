@@ -2,7 +2,7 @@
  * History in a stream queue: read as a consumer from an offset, which uses nothing up. A stream does not say where it ends, so each reading first puts a
  * mark behind what is stored now and reads until it sees it; marks are a few bytes, and nobody is shown them. A position is the stream's offset.
  */
-import { HalyardError, type History, noHeaders, type StoredMessage, type TopicPattern, unlessAborted } from "@halyard/core/spi";
+import { HalyardError, type History, type HistoryStart, noHeaders, type StoredMessage, type TopicPattern, unlessAborted } from "@halyard/core/spi";
 import type { ConsumeMessage } from "amqplib";
 import { type ChannelParts, openChannel } from "./channel.ts";
 import { abortedError } from "./errors.ts";
@@ -25,8 +25,6 @@ const markHeader = "halyard-mark";
 /** Where a stream was asked for a time it begins with the chunk around it; clocks of publisher and broker may differ as well. */
 const clockSlackMs = 60_000;
 
-type From = Parameters<History["read"]>[0]["from"];
-
 /** Looks at one stored message and says whether to go on. */
 type Visit = (message: ConsumeMessage, offset: number) => boolean;
 
@@ -34,7 +32,7 @@ export function historyOf(parts: HistoryParts): History {
   const { channels, lost } = parts;
   const nowMs = (): number => channels.clock.nowMs();
 
-  async function scan(from: From, signal: AbortSignal, visit: Visit): Promise<boolean> {
+  async function scan(from: HistoryStart, signal: AbortSignal, visit: Visit): Promise<boolean> {
     const error = lost();
     if (error !== undefined) throw error;
     return unlessAborted(signal, () => abortedError("Reading the history"), scanStream(parts, from, visit));
@@ -70,7 +68,7 @@ export function historyOf(parts: HistoryParts): History {
 const matchesAny = (patterns: readonly TopicPattern[], topic: string): boolean => patterns.some((pattern) => pattern.matches(topic));
 
 /** Resolves with whether the end of what is stored now was reached. */
-async function scanStream({ channels, names, publisher, nextTag }: HistoryParts, from: From, visit: Visit): Promise<boolean> {
+async function scanStream({ channels, names, publisher, nextTag }: HistoryParts, from: HistoryStart, visit: Visit): Promise<boolean> {
   const tag = nextTag();
   const first = offsetOf(from);
   await putMark(publisher, names.history, tag);
@@ -114,7 +112,7 @@ async function scanStream({ channels, names, publisher, nextTag }: HistoryParts,
 }
 
 /** What the broker is asked for, and the first offset that counts: a stream begins with the chunk that holds what was asked for. */
-function offsetOf(from: From): { readonly argument: unknown; readonly from: number } {
+function offsetOf(from: HistoryStart): { readonly argument: unknown; readonly from: number } {
   if (from === "start") return { argument: "first", from: 0 };
   if ("timeMs" in from) return { argument: { "!": "timestamp", value: Math.max(0, Math.floor((from.timeMs - clockSlackMs) / 1_000)) }, from: 0 };
   const after = /^\d{1,15}$/.test(from.after) ? Number(from.after) : Number.NaN;

@@ -2,4 +2,4 @@
 
 export { amqp } from "./amqp.ts";
 export type { AmqpNames } from "./names.ts";
-export type { AmqpConnection, AmqpHistoryOptions, AmqpOptions, AmqpQueueOptions, AmqpTls } from "./options.ts";
+export type { AmqpConnection, AmqpHistoryOptions, AmqpOptions, AmqpQueueOptions } from "./options.ts";

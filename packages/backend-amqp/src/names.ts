@@ -2,7 +2,7 @@
  * The names of everything that a namespace has on the broker. Words are joined by dots, which namespaces and groups cannot contain, so no two
  * of them can meet. Each name can be overridden where a company has rules for names.
  */
-import { HalyardError } from "@halyard/core/spi";
+import { functionOf, invalidOption, type OptionRules } from "@halyard/core/spi";
 
 /** Makes the names of one namespace. Missing functions keep the default. */
 export interface AmqpNames {
@@ -50,6 +50,24 @@ export const namesDefault: AmqpNames = {
   history: (namespace) => `${namespace}.history`,
 };
 
+const maker = functionOf<(namespace: string) => string>("a function that makes a name");
+/** What the functions make is checked by `namesOf`. */
+export const nameRules: OptionRules<Partial<AmqpNames>> = {
+  exchange: maker,
+  group: maker,
+  dead: maker,
+  wait: maker,
+  waitQueue: maker,
+  due: maker,
+  gone: maker,
+  live: maker,
+  exclusive: maker,
+  walk: maker,
+  held: maker,
+  removed: maker,
+  history: maker,
+};
+
 /** The names of one namespace, checked. */
 export interface NamespaceNames {
   readonly exchange: string;
@@ -87,13 +105,11 @@ export function namesOf(names: AmqpNames, namespace: string): NamespaceNames {
 }
 
 /** AMQP's short strings. A longer name makes amqplib throw in the middle of a request, and the channel then never answers again. */
-export const nameBytesMax = 255;
+const nameBytesMax = 255;
 
 /** Checked before use: the broker answers a bad name by closing the channel. */
 function checked(what: string, name: unknown): string {
   if (typeof name === "string" && name !== "" && !name.startsWith("amq.") && Buffer.byteLength(name) <= nameBytesMax && /^[^\p{Cc}]+$/u.test(name)) return name;
-  throw new HalyardError(
-    "INVALID_OPTIONS",
-    `names.${what} made ${JSON.stringify(name)}: a name takes 1 to ${nameBytesMax} bytes, has no control characters and does not begin with "amq.".`,
-  );
+  const rule = `a name takes 1 to ${nameBytesMax} bytes, has no control characters and does not begin with "amq."`;
+  throw invalidOption(`names.${what}`, `made ${JSON.stringify(name)}: ${rule}`);
 }

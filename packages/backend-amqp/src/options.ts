@@ -1,10 +1,23 @@
 /** Options of `amqp()`, checked at the call: a bad one must not wait for the first connection. */
+import {
+  type ClientTls,
+  clientTls,
+  invalidOption,
+  listOf,
+  type OptionRule,
+  type OptionRules,
+  objectOf,
+  oneOf,
+  readOptions,
+  readUrl,
+  text,
+  whole,
+} from "@halyard/core/spi";
 import type { ChannelModel } from "amqplib";
-import { type AmqpNames, namesDefault } from "./names.ts";
-import { agreed, assertNames, invalid, whole } from "./option-checks.ts";
-import { type Place, placeOf, urlsOf } from "./place.ts";
-import { type OwnArguments, ownArguments } from "./queue-arguments.ts";
-import { type UrlParameters, unescaped } from "./url.ts";
+import { type AmqpNames, nameRules, namesDefault } from "./names.ts";
+import { type Place, placeOf, type Said, saidByAll } from "./place.ts";
+import { argumentsRule, type OwnArguments, ownArguments } from "./queue-arguments.ts";
+import { optionsOfUrl } from "./url.ts";
 
 /** What users of RabbitMQ expect to say; everything has a default. */
 export interface AmqpOptions {
@@ -26,7 +39,7 @@ export interface AmqpOptions {
   /** Default `guest`. */
   readonly password?: string;
   /** TLS with Node's options; `true` trusts the usual authorities. The broker's certificate is always verified. With `cert` and `key` we show ours. */
-  readonly tls?: boolean | AmqpTls;
+  readonly tls?: boolean | ClientTls;
   /** How we sign in. `plain` (default): user and password. `external`: the broker takes the user from our certificate, so `tls` has `cert` and `key`. */
   readonly authMechanism?: "plain" | "external";
   /** Longest wait for one node to accept a connection, handshake included, milliseconds. Default 10,000. */
@@ -62,11 +75,16 @@ export interface AmqpOptions {
    * single one an alarm of the broker, which blocks connections that publish, holds back acks as well: give two. With `managementUrl`, say `vhost` (which a
    * connection does not tell), and `user` and `password` where `managementUrl` has none.
    */
-  readonly connection?: AmqpConnection | { readonly publish: AmqpConnection; readonly consume: AmqpConnection };
+  readonly connection?: AmqpConnection | ConnectionPair;
 }
 
 /** A connection of amqplib, or a function that opens one for each session. */
 export type AmqpConnection = ChannelModel | (() => Promise<ChannelModel>);
+
+interface ConnectionPair {
+  readonly publish: AmqpConnection;
+  readonly consume: AmqpConnection;
+}
 
 export interface AmqpQueueOptions {
   /** `quorum` (default): replicated, counts deliveries. `classic`: priorities 0–9 on every version, but not replicated and without protection against messages that kill their process. */
@@ -85,24 +103,13 @@ export interface AmqpHistoryOptions {
   readonly bytesMax?: number;
 }
 
-/** The part of Node's TLS options that a client needs. Verification cannot be switched off. */
-export interface AmqpTls {
-  readonly ca?: string | Buffer | readonly (string | Buffer)[];
-  readonly cert?: string | Buffer;
-  readonly key?: string | Buffer;
-  readonly pfx?: string | Buffer;
-  readonly passphrase?: string;
-  readonly servername?: string;
-}
-
 export interface QueueSettings {
   readonly type: "quorum" | "classic";
   readonly own: OwnArguments;
 }
 
-type Handed = AmqpConnection;
 /** What was handed in. */
-export type Connections = { readonly both: Handed } | { readonly publish: Handed; readonly consume: Handed };
+export type Connections = { readonly both: AmqpConnection } | ConnectionPair;
 
 export interface Settings {
   readonly place: Place;
@@ -121,35 +128,8 @@ export interface Settings {
   readonly history: { readonly maxAgeMs: number | undefined; readonly bytesMax: number | undefined } | undefined;
 }
 
-const known: readonly (keyof AmqpOptions)[] = [
-  "url",
-  "urls",
-  "host",
-  "port",
-  "vhost",
-  "user",
-  "password",
-  "tls",
-  "authMechanism",
-  "connectTimeoutMs",
-  "heartbeatMs",
-  "frameMax",
-  "channelMax",
-  "requestTimeoutMs",
-  "bodyBytesMax",
-  "exchange",
-  "names",
-  "prefetch",
-  "queue",
-  "managementUrl",
-  "consumerTimeoutMs",
-  "history",
-  "connection",
-];
-/** Of no use for a connection that is open. */
-const connecting = ["url", "urls", "host", "port", "tls", "authMechanism", "connectTimeoutMs", "heartbeatMs", "frameMax", "channelMax"] as const;
-
-const daysMax = 2 ** 31 - 1;
+/** Timers take no more. */
+const msMax = 2 ** 31 - 1;
 /** 16 bits on the wire. */
 const prefetchMax = 65_535;
 /** RabbitMQ 4.1 closes connections that offer less. */
@@ -161,91 +141,143 @@ const bodyBytesMaxDefault = 15 * 1024 * 1024;
 const bodyBytesMaxEver = 512 * 1024 * 1024;
 /** RabbitMQ's default since 3.8.17. */
 const consumerTimeoutMsDefault = 1_800_000;
+/** A cluster has a handful of nodes; more is a mistake. */
+const urlsMax = 64;
+
+const port = whole(1, 65_535);
+const timeMs = whole(1, msMax);
+
+const heartbeatRule: OptionRule<number> = (name, value) => {
+  if (value === 0) throw invalidOption(name, "(heartbeat in the url) cannot be 0: a broker that falls silent would never be noticed");
+  return whole(1, 65_535_000)(name, value);
+};
+
+const frameMaxRule: OptionRule<number> = (name, value) => {
+  if (typeof value === "number" && value < frameMaxMin)
+    throw invalidOption(name, `must be at least ${frameMaxMin} bytes: RabbitMQ refuses smaller frames since 4.1`);
+  return whole(frameMaxMin, 2 ** 31 - 1)(name, value);
+};
+
+const managementUrlRule: OptionRule<string> = (name, value) => {
+  readUrl(name, value, { protocols: ["http", "https"], example: "http://host:15672 or https://host:15672" });
+  return value as string; // readUrl refuses all else
+};
+
+const oneConnection: OptionRule<AmqpConnection> = (name, value) => {
+  if (typeof value === "function" || (typeof value === "object" && value !== null && "createConfirmChannel" in value)) return value as AmqpConnection; // no channel has it
+  throw invalidOption(name, "must be a connection of amqplib, or a function that opens one");
+};
+const twoConnections = objectOf<Partial<ConnectionPair>>({ publish: oneConnection, consume: oneConnection });
+const connectionRule: OptionRule<AmqpConnection | ConnectionPair> = (name, value) => {
+  if (typeof value !== "object" || value === null || !("publish" in value || "consume" in value)) return oneConnection(name, value);
+  const { publish, consume } = twoConnections(name, value);
+  if (publish === undefined || consume === undefined) throw invalidOption(name, "must have both publish and consume, or be one connection");
+  return { publish, consume };
+};
+
+const queueRules: OptionRules<AmqpQueueOptions> = { type: oneOf("quorum", "classic"), arguments: argumentsRule };
+const historyRules: OptionRules<AmqpHistoryOptions> = { maxAgeMs: whole(1_000), bytesMax: whole(1) };
+
+const rules: OptionRules<AmqpOptions> = {
+  url: text(),
+  urls: listOf(text(), urlsMax),
+  host: text(),
+  port,
+  vhost: text(),
+  user: text(),
+  password: text(/^/, "must be a text"), // RabbitMQ has users with an empty one
+  tls: (name, value) => (typeof value === "boolean" ? value : clientTls(name, value)),
+  authMechanism: oneOf("plain", "external"),
+  connectTimeoutMs: timeMs,
+  heartbeatMs: heartbeatRule,
+  frameMax: frameMaxRule,
+  channelMax: whole(channelsMin, 65_535),
+  requestTimeoutMs: timeMs,
+  bodyBytesMax: whole(1, bodyBytesMaxEver),
+  exchange: text(),
+  names: objectOf(nameRules),
+  prefetch: whole(1, prefetchMax),
+  queue: objectOf(queueRules),
+  managementUrl: managementUrlRule,
+  consumerTimeoutMs: (name, value) => (value === false ? value : timeMs(name, value)),
+  history: (name, value) => (typeof value === "boolean" ? value : objectOf(historyRules)(name, value)),
+  connection: connectionRule,
+};
+
+/** What a connection that is open has decided. */
+const ofConnecting = [
+  "url",
+  "urls",
+  "host",
+  "port",
+  "tls",
+  "authMechanism",
+  "connectTimeoutMs",
+  "heartbeatMs",
+  "frameMax",
+  "channelMax",
+] as const satisfies readonly (keyof AmqpOptions)[];
 
 /** @throws INVALID_OPTIONS */
-export function settingsOf(options: AmqpOptions): Settings {
-  assertNames("amqp()", options, known);
-  const connections = connectionsOf(options);
-  const urls = urlsOf(options);
-  const said = (name: Exclude<keyof UrlParameters, "authMechanism">): number | undefined => agreed(name, options[name], urls.map(({ parameters }) => parameters[name])); // biome-ignore format: one thought
-  const { consumerTimeoutMs } = options;
+export function settingsOf(given: string | AmqpOptions): Settings {
+  const options = readOptions("amqp()", typeof given === "string" ? { url: given } : given, rules);
+  refuseBesideConnection(options);
+  const said: Said = { options, urls: urlsOf(options) };
+  const { consumerTimeoutMs = consumerTimeoutMsDefault } = options;
   return {
-    place: placeOf(options, urls),
-    connections,
-    connectTimeoutMs: whole("connectTimeoutMs", said("connectTimeoutMs") ?? 10_000, 1, daysMax),
-    heartbeatSeconds: heartbeatOf(said("heartbeatMs") ?? 10_000),
-    frameMax: frameMaxOf(said("frameMax")),
-    channelMax: said("channelMax") === undefined ? undefined : whole("channelMax", said("channelMax"), channelsMin, 65_535),
-    requestTimeoutMs: whole("requestTimeoutMs", options.requestTimeoutMs ?? 10_000, 1, daysMax),
-    bodyBytesMax: whole("bodyBytesMax", options.bodyBytesMax ?? bodyBytesMaxDefault, 1, bodyBytesMaxEver),
-    names: madeNames(options),
-    prefetch: whole("prefetch", options.prefetch ?? prefetchMax, 1, prefetchMax),
+    place: placeOf(said),
+    connections: connectionsOf(options.connection),
+    connectTimeoutMs: saidByAll("connectTimeoutMs", said) ?? 10_000,
+    heartbeatSeconds: Math.ceil((saidByAll("heartbeatMs", said) ?? 10_000) / 1_000),
+    frameMax: saidByAll("frameMax", said),
+    channelMax: saidByAll("channelMax", said),
+    requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+    bodyBytesMax: options.bodyBytesMax ?? bodyBytesMaxDefault,
+    names: namesOfAll(options),
+    prefetch: options.prefetch ?? prefetchMax,
     queue: queueOf(options.queue ?? {}),
-    managementUrl: managementOf(options.managementUrl),
-    consumerTimeoutMs: consumerTimeoutMs === false ? undefined : whole("consumerTimeoutMs", consumerTimeoutMs ?? consumerTimeoutMsDefault, 1, daysMax),
+    managementUrl: options.managementUrl,
+    consumerTimeoutMs: consumerTimeoutMs === false ? undefined : consumerTimeoutMs,
     history: historyOf(options.history ?? false),
   };
 }
 
-function connectionsOf(options: AmqpOptions): Connections | undefined {
-  const { connection, managementUrl } = options;
-  if (connection === undefined) return undefined;
-  const other = connecting.find((name) => options[name] !== undefined);
-  if (other !== undefined) throw invalid(other, "cannot be combined with connection, which is open already");
+function refuseBesideConnection(options: AmqpOptions): void {
+  const { connection, managementUrl, vhost } = options;
+  if (connection === undefined) return;
+  const ignored = ofConnecting.find((name) => options[name] !== undefined);
+  if (ignored !== undefined) throw invalidOption(ignored, "cannot be combined with connection, which is open already");
   const forManagement = (["vhost", "user", "password"] as const).find((name) => options[name] !== undefined);
   if (forManagement !== undefined && managementUrl === undefined)
-    throw invalid(forManagement, "is for managementUrl where a connection is handed in: the connection has it already");
-  if (managementUrl !== undefined && options.vhost === undefined)
-    throw invalid("vhost", "is needed for managementUrl where a connection is handed in: a connection does not tell which it is in");
-  if (typeof connection !== "object" || connection === null || !("publish" in connection) || "createChannel" in connection)
-    return { both: connection as Handed };
-  assertNames("connection", connection, ["publish", "consume"]);
-  const { publish, consume } = connection as Partial<{ readonly publish: Handed; readonly consume: Handed }>;
-  if (publish === undefined || consume === undefined) throw invalid("connection", "must have both publish and consume, or be one connection");
-  return { publish, consume };
+    throw invalidOption(forManagement, "is for managementUrl where a connection is handed in: the connection has it already");
+  if (managementUrl !== undefined && vhost === undefined)
+    throw invalidOption("vhost", "is needed for managementUrl where a connection is handed in: a connection does not tell which it is in");
 }
 
-function heartbeatOf(heartbeatMs: number): number {
-  if (heartbeatMs === 0) throw invalid("heartbeatMs", "(heartbeat in the url) cannot be 0: a broker that falls silent would never be noticed");
-  return Math.ceil(whole("heartbeatMs", heartbeatMs, 1, 65_535_000) / 1_000);
+/** What each URL says, checked by the rules of the options that it stands for. */
+function urlsOf({ url, urls }: AmqpOptions): readonly AmqpOptions[] {
+  const read = (name: string, one: string): AmqpOptions => readOptions("amqp()", optionsOfUrl(name, one), rules);
+  if (urls === undefined) return url === undefined ? [] : [read("url", url)];
+  if (url !== undefined) throw invalidOption("urls", "cannot be combined with url: give one of them");
+  return urls.map((one, index) => read(`urls[${index}]`, one));
 }
 
-function frameMaxOf(frameMax: number | undefined): number | undefined {
-  if (frameMax === undefined) return undefined;
-  if (frameMax < frameMaxMin) throw invalid("frameMax", `must be at least ${frameMaxMin} bytes: RabbitMQ refuses smaller frames since 4.1`);
-  return whole("frameMax", frameMax, frameMaxMin, 2 ** 31 - 1);
+function connectionsOf(connection: AmqpOptions["connection"]): Connections | undefined {
+  if (connection === undefined) return undefined;
+  return "publish" in connection ? connection : { both: connection };
 }
 
-function madeNames({ exchange, names = {} }: AmqpOptions): AmqpNames {
-  assertNames("names", names, Object.keys(namesDefault));
-  for (const [name, make] of Object.entries(names)) if (typeof make !== "function") throw invalid(`names.${name}`, "must be a function that makes a name");
-  if (exchange !== undefined && names.exchange !== undefined) throw invalid("exchange", "is made by names.exchange already: give one of them");
-  if (exchange !== undefined && (typeof exchange !== "string" || exchange === "")) throw invalid("exchange", "must be the name of an exchange");
+function namesOfAll({ exchange, names = {} }: AmqpOptions): AmqpNames {
+  if (exchange !== undefined && names.exchange !== undefined) throw invalidOption("exchange", "is made by names.exchange already: give one of them");
   return { ...namesDefault, ...names, ...(exchange === undefined ? {} : { exchange: () => exchange }) };
 }
 
-function queueOf(queue: AmqpQueueOptions): QueueSettings {
-  assertNames("queue", queue, ["type", "arguments"]);
-  const { type = "quorum", arguments: own = {} } = queue;
-  if (type !== "quorum" && type !== "classic") throw invalid("queue.type", 'must be "quorum" or "classic"');
+function queueOf({ type = "quorum", arguments: own = {} }: AmqpQueueOptions): QueueSettings {
   return { type, own: ownArguments(own, type) };
 }
 
 function historyOf(history: boolean | AmqpHistoryOptions): Settings["history"] {
   if (history === false) return undefined;
-  if (history === true) return { maxAgeMs: undefined, bytesMax: undefined };
-  assertNames("history", history, ["maxAgeMs", "bytesMax"]);
-  const { maxAgeMs, bytesMax } = history;
-  return {
-    maxAgeMs: maxAgeMs === undefined ? undefined : whole("history.maxAgeMs", maxAgeMs, 1_000, Number.MAX_SAFE_INTEGER),
-    bytesMax: bytesMax === undefined ? undefined : whole("history.bytesMax", bytesMax, 1, Number.MAX_SAFE_INTEGER),
-  };
-}
-
-function managementOf(url: string | undefined): string | undefined {
-  if (url === undefined) return undefined;
-  // The text is not shown: it may hold a password.
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw invalid("managementUrl", "must be a URL that begins with http: or https:");
-  for (const part of [new URL(url).username, new URL(url).password]) unescaped(part, "managementUrl");
-  return url;
+  const { maxAgeMs, bytesMax } = history === true ? {} : history;
+  return { maxAgeMs, bytesMax };
 }

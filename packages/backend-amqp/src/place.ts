@@ -1,7 +1,6 @@
 /** Where the broker is and who we are: the URL, or the URLs of a cluster's nodes, and options beside them that say more. What contradicts is refused. */
-import { agreed, assertNames, invalid, text, whole } from "./option-checks.ts";
-import type { AmqpOptions, AmqpTls } from "./options.ts";
-import { type ReadUrl, readUrl } from "./url.ts";
+import { agreed, type ClientTls, invalidOption } from "@halyard/core/spi";
+import type { AmqpOptions } from "./options.ts";
 
 export interface Place {
   /** Tried in turn at each connecting, beginning with any: one where there is no cluster. */
@@ -11,65 +10,54 @@ export interface Place {
   readonly password: string;
   /** `external`: the broker takes the user from our certificate. */
   readonly authMechanism: "plain" | "external";
-  readonly tls: AmqpTls | undefined;
+  readonly tls: ClientTls | undefined;
 }
 
-const knownTls: readonly (keyof AmqpTls)[] = ["ca", "cert", "key", "pfx", "passphrase", "servername"];
-/** A cluster has a handful of nodes; more is a mistake. */
-const urlsMax = 64;
-
-export function urlsOf({ url, urls }: AmqpOptions): readonly ReadUrl[] {
-  if (urls === undefined) return url === undefined ? [] : [readUrl(url)];
-  if (url !== undefined) throw invalid("urls", "cannot be combined with url: give one of them");
-  if (!Array.isArray(urls) || urls.length === 0 || urls.length > urlsMax) throw invalid("urls", `must be a list of 1 to ${urlsMax} URLs`);
-  return urls.map((one) => readUrl(one));
+/** Options, and what each URL says in the words of options. */
+export interface Said {
+  readonly options: AmqpOptions;
+  readonly urls: readonly AmqpOptions[];
 }
 
-export function placeOf(options: AmqpOptions, urls: readonly ReadUrl[]): Place {
-  const tls = tlsOf(options.tls, urls);
-  const authMechanism = agreed(
-    "authMechanism",
-    options.authMechanism as string | undefined,
-    urls.map(({ parameters }) => parameters.authMechanism),
-  );
-  if (authMechanism !== undefined && authMechanism !== "plain" && authMechanism !== "external") throw invalid("authMechanism", 'must be "plain" or "external"');
+/**
+ * What holds for all nodes: some may say it, but nobody otherwise.
+ *
+ * @throws INVALID_OPTIONS
+ */
+export function saidByAll<Name extends keyof AmqpOptions>(name: Name, { options, urls }: Said): AmqpOptions[Name] | undefined {
+  const [first, ...others] = urls.map((url) => url[name]).filter((value) => value !== undefined);
+  if (others.some((other) => other !== first)) throw invalidOption(name, "differs between the urls: say it once");
+  return agreed<AmqpOptions[Name]>(name, first, options[name]);
+}
+
+/** @throws INVALID_OPTIONS */
+export function placeOf(said: Said): Place {
+  const tls = tlsOf(said);
+  const authMechanism = saidByAll("authMechanism", said) ?? "plain";
   if (authMechanism === "external" && (tls?.cert === undefined || tls.key === undefined) && tls?.pfx === undefined)
-    throw invalid("authMechanism", '"external" needs the certificate that says who we are: give tls.cert and tls.key, or tls.pfx');
-  const said = (name: "vhost" | "user" | "password"): string | undefined =>
-    agreed(
-      name,
-      options[name],
-      urls.map((url) => url[name]),
-    );
+    throw invalidOption("authMechanism", '"external" needs the certificate that says who we are: give tls.cert and tls.key, or tls.pfx');
   return {
-    nodes: nodesOf(options, urls, tls === undefined ? 5_672 : 5_671),
-    vhost: text("vhost", said("vhost") ?? "/"),
-    user: text("user", said("user") ?? "guest"),
-    password: text("password", said("password") ?? "guest", true),
-    authMechanism: authMechanism ?? "plain",
+    nodes: nodesOf(said, tls === undefined ? 5_672 : 5_671),
+    vhost: saidByAll("vhost", said) ?? "/",
+    user: saidByAll("user", said) ?? "guest",
+    password: saidByAll("password", said) ?? "guest",
+    authMechanism,
     tls,
   };
 }
 
-function nodesOf(options: AmqpOptions, urls: readonly ReadUrl[], portDefault: number): Place["nodes"] {
-  if (options.urls !== undefined && options.host !== undefined) throw invalid("host", "cannot be combined with urls, which say all hosts");
-  const [first] = urls;
-  const host = text("host", agreed("host", options.host, options.urls === undefined ? [first?.host] : []) ?? "127.0.0.1");
-  if (urls.length === 0) return [{ host, port: whole("port", options.port ?? portDefault, 1, 65_535) }];
-  return urls.map((url) => ({
-    host: options.host ?? url.host ?? host,
-    port: whole("port", agreed("port", options.port, [url.port]) ?? portDefault, 1, 65_535),
+function nodesOf({ options, urls }: Said, portDefault: number): Place["nodes"] {
+  if (options.urls !== undefined && options.host !== undefined) throw invalidOption("host", "cannot be combined with urls, which say all hosts");
+  return (urls.length === 0 ? [options] : urls).map(({ host, port }) => ({
+    host: agreed("host", host, options.host) ?? "127.0.0.1",
+    port: agreed("port", port, options.port) ?? portDefault,
   }));
 }
 
-function tlsOf(tls: AmqpOptions["tls"], urls: readonly ReadUrl[]): AmqpTls | undefined {
-  const count = urls.filter(({ isTls }) => isTls).length;
-  if (count > 0 && count < urls.length) throw invalid("urls", "must all begin with amqps: or all with amqp:");
-  if (tls === false && count > 0) throw invalid("tls", "is false, and the url begins with amqps:");
-  if (tls === undefined || tls === false) return count > 0 ? {} : undefined;
-  if (tls === true) return {};
-  if (typeof tls === "object" && tls !== null && ("rejectUnauthorized" in tls || "checkServerIdentity" in tls))
-    throw invalid("tls", "verification cannot be switched off: give tls.ca the certificate of the authority that signed the broker's");
-  assertNames("tls", tls, knownTls);
+function tlsOf({ options: { tls }, urls }: Said): ClientTls | undefined {
+  const isSaid = urls.some((url) => url.tls === true);
+  if (isSaid && urls.some((url) => url.tls === undefined)) throw invalidOption("urls", "must all begin with amqps: or all with amqp:");
+  if (isSaid && tls === false) throw invalidOption("tls", "is said otherwise by the url, which begins with amqps:");
+  if (tls === undefined || typeof tls === "boolean") return isSaid || tls === true ? {} : undefined;
   return tls;
 }

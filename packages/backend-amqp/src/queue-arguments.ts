@@ -2,7 +2,7 @@
  * `queue.arguments`: what a user may add to the arguments of our queues. What would drop messages, or hand them to somebody else, is refused with its
  * reason. What says how a queue is replicated goes to every durable queue that is ours, since a dead letter is no less worth than a message.
  */
-import { invalid } from "./option-checks.ts";
+import { invalidOption, type OptionRule } from "@halyard/core/spi";
 
 /** Arguments of a queue, as the broker's own tools show them. */
 export type QueueArguments = Readonly<Record<string, string | number | boolean>>;
@@ -15,6 +15,9 @@ export interface OwnArguments {
   /** The same in the words of streams. */
   readonly streams: QueueArguments;
 }
+
+/** AMQP's short strings. */
+const argumentBytesMax = 255;
 
 const full = "a queue that is full drops messages, or refuses them for all groups at once";
 const elsewhere = "what fails goes to the group's dead letters; nothing else may leave its queue";
@@ -42,16 +45,26 @@ const streamNames: Readonly<Record<string, string>> = {
 };
 const replication = new Set([...Object.keys(streamNames), "x-quorum-target-group-size"]);
 
-export function ownArguments(own: unknown, type: "quorum" | "classic"): OwnArguments {
-  if (typeof own !== "object" || own === null) throw invalid("queue.arguments", "must be an object");
+/** Refuses what would break a promise, and what AMQP cannot carry. */
+export const argumentsRule: OptionRule<QueueArguments> = (name, value) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalidOption(name, "must be an object of arguments");
+  for (const [argument, given] of Object.entries(value)) {
+    const reason = Object.hasOwn(refused, argument) ? refused[argument] : undefined;
+    if (reason !== undefined) throw invalidOption(`${name}.${argument}`, `cannot be set: ${reason}`);
+    if (Buffer.byteLength(argument) > argumentBytesMax)
+      throw invalidOption(name, `cannot hold an argument whose name is longer than ${argumentBytesMax} bytes`);
+    if (!(["string", "boolean"].includes(typeof given) || Number.isSafeInteger(given)))
+      throw invalidOption(`${name}.${argument}`, "must be text, true, false or a whole number");
+  }
+  return { ...value };
+};
+
+/** To which queues they go. */
+export function ownArguments(own: QueueArguments, type: "quorum" | "classic"): OwnArguments {
   const groups: Record<string, string | number | boolean> = {};
   const replicated: Record<string, string | number | boolean> = {};
   const streams: Record<string, string | number | boolean> = {};
   for (const [name, value] of Object.entries(own)) {
-    const reason = Object.hasOwn(refused, name) ? refused[name] : undefined;
-    if (reason !== undefined) throw invalid("queue.arguments", `cannot hold ${name}: ${reason}`);
-    if (Buffer.byteLength(name) > 255 || !(["string", "boolean"].includes(typeof value) || Number.isSafeInteger(value)))
-      throw invalid(`queue.arguments.${name}`, "must be text, true, false or a whole number");
     if (replication.has(name)) replicated[name] = value;
     // A classic queue has no replicas, and refuses to be asked for them.
     if (!replication.has(name) || type === "quorum" || name === "x-queue-leader-locator") groups[name] = value;

@@ -1,9 +1,9 @@
 /** The broker's certificate is verified, and ours is shown where the broker asks for it. */
 import assert from "node:assert/strict";
-import { type Host, isHalyardError, type Session, systemClock } from "@halyard/core/spi";
+import { type ClientTls, type Host, isHalyardError, type Session, systemClock } from "@halyard/core/spi";
 import { type RabbitmqBroker, startRabbitmq } from "@halyard/testkit/brokers";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { type AmqpTls, amqp } from "../src/index.ts";
+import { amqp } from "../src/index.ts";
 
 const host: Host = { namespace: "kit-tls", clientName: "tls", clock: systemClock, random: Math.random, report: () => undefined };
 let broker: RabbitmqBroker;
@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(async () => broker?.stop());
 
-const open = (tls: AmqpTls): Promise<Session> => amqp({ url: broker.url, tls, connectTimeoutMs: 5_000 }).connect(host, new AbortController().signal);
+const open = (tls: ClientTls): Promise<Session> => amqp({ url: broker.url, tls, connectTimeoutMs: 5_000 }).connect(host, new AbortController().signal);
 
 describe("TLS to RabbitMQ", () => {
   it("is refused where the authority is not ours, with a hint", async () => {
