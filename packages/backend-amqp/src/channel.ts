@@ -52,6 +52,11 @@ export class GuardedChannel<Raw extends Channel = Channel> {
     }
   }
 
+  /** To be called when something was written to `raw`, for the sake of what is written next: all of it leaves together. */
+  gather(): void {
+    this.#parts.connection.gather();
+  }
+
   /** Throws why the channel is over: what is sent on it goes nowhere. */
   assertOpen(): void {
     if (!this.#isOpen) throw this.#lost();
@@ -62,6 +67,7 @@ export class GuardedChannel<Raw extends Channel = Channel> {
     if (!this.#isOpen) return false;
     try {
       run(this.raw);
+      this.#parts.connection.gather();
       return true;
     } catch (thrown) {
       this.abandon(thrown instanceof Error ? thrown : new Error(String(thrown)));

@@ -8,11 +8,14 @@
 import { type ClientTls, type Clock, endsWithin, HalyardError, type Host, isHalyardError, unlessAborted } from "@halyard/core/spi";
 import { type ChannelModel, connect, credentials } from "amqplib";
 import { abortedError, connectError } from "./errors.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
 import type { Settings } from "./options.ts";
 import type { Place } from "./place.ts";
 
 /** How long a polite goodbye may take. */
 const closeMsMax = 2_000;
+/** Room for a batch of small messages, bytes. */
+const writableHighWaterMark = 65_536;
 
 export interface Connection {
   readonly model: ChannelModel;
@@ -22,6 +25,8 @@ export interface Connection {
   /** Resolves when the connection is over; with the error where there was one. */
   readonly ended: Promise<Error | undefined>;
   readonly isOpen: boolean;
+  /** To be called when something was written to one of its channels: it leaves together with what is written in the same turn. */
+  readonly gather: () => void;
   onBlocked(listener: (reason: string | undefined) => void): void;
   /** Says goodbye, and cuts the connection where nobody answers. A connection that was handed in stays open. */
   close(): Promise<void>;
@@ -105,7 +110,7 @@ function open(
       timeout: connectTimeoutMs,
       clientProperties: { connection_name: name, product: "Halyard" },
       credentials: authMechanism === "external" ? credentials.external() : credentials.plain(user, password),
-      ...{ signal }, // of node:net's Socket; amqplib hands all options on
+      ...{ signal, writableHighWaterMark }, // of node:net's Socket; amqplib hands all options on
     },
   );
 }
@@ -130,6 +135,7 @@ abstract class WatchedConnection implements Connection {
   readonly version: string;
   readonly product: string;
   readonly ended: Promise<Error | undefined>;
+  readonly gather: () => void;
   isOpen = true;
   #error: Error | undefined;
   #resolveEnded: (error: Error | undefined) => void = () => undefined;
@@ -140,6 +146,7 @@ abstract class WatchedConnection implements Connection {
     const { version, product } = model.connection.serverProperties;
     this.version = String(version);
     this.product = String(product);
+    this.gather = new GatheredWrites(model).begin;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });

@@ -124,6 +124,7 @@ export class Line {
   /** Writes one message. @throws what amqplib throws where it cannot be encoded; nothing is written then */
   write(exchange: string, routingKey: string, body: Buffer, options: Options.Publish): void {
     this.channel.raw.publish(exchange, routingKey, body, options);
+    this.channel.gather();
     this.#written++;
   }
 

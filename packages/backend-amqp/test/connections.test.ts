@@ -1,5 +1,6 @@
 /** Connections that were handed in, nodes that do not answer, and what the management plugin may say about the place we are connected to. */
 import assert from "node:assert/strict";
+import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Bus, createBus, silentLogger } from "@halyard/core";
 import { isHalyardError } from "@halyard/core/spi";
@@ -42,7 +43,37 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
   for (const untilMs = Date.now() + 15_000; !(await condition()); await sleep(20)) assert.ok(Date.now() < untilMs, `not within 15 s: ${what}`);
 }
 
+/** Counts what a connection hands to its socket. */
+function piecesOf(model: ChannelModel): { readonly count: number } {
+  const socket: unknown = Reflect.get(model.connection, "stream");
+  assert.ok(socket instanceof Writable);
+  let count = 0;
+  for (const name of ["_write", "_writev"] as const) {
+    const write = socket[name]?.bind(socket) as ((...parameters: unknown[]) => void) | undefined;
+    socket[name] = (...parameters: unknown[]): void => {
+      count++;
+      write?.(...parameters);
+    };
+  }
+  return {
+    get count() {
+      return count;
+    },
+  };
+}
+
 describe("connections to RabbitMQ", () => {
+  it("carry what is published in one turn in one piece, and what the socket has no room for in a few", async () => {
+    const publish = await handedIn();
+    const bus = await open({ connection: { publish, consume: await handedIn() } });
+    const pieces = piecesOf(publish);
+    await Promise.all(Array.from({ length: 20 }, (_, n) => bus.publish("a.b", { n })));
+    assert.equal(pieces.count, 1);
+    // A socket takes 16 KiB before it asks to wait.
+    await Promise.all(Array.from({ length: 500 }, (_, n) => bus.publish("a.b", { n, text: "x".repeat(1_000) })));
+    assert.ok(pieces.count <= 60, `${pieces.count} pieces`);
+  });
+
   it("handed in: groups of another vhost are listed where it is said, and unknown where the wrong one is", async () => {
     await manage(broker, "PUT", "vhosts/other");
     await manage(broker, "PUT", `permissions/other/${broker.user}`, { configure: ".*", write: ".*", read: ".*" });
