@@ -1,5 +1,5 @@
 /** The hub's history as one session sees it. */
-import { HalyardError, type History } from "@halyard/core/spi";
+import { HalyardError, type History, type HistoryStart } from "@halyard/core/spi";
 import { assertAlive } from "./dead-letter-walk.ts";
 import type { HistoryRing } from "./hub/history.ts";
 
@@ -17,7 +17,7 @@ export function historyOf(ring: HistoryRing, ended: AbortSignal): History {
 }
 
 /** The position after which reading begins. */
-function positionOf(ring: HistoryRing, from: Parameters<History["read"]>[0]["from"]): number {
+function positionOf(ring: HistoryRing, from: HistoryStart): number {
   if (from === "start") return 0;
   if ("timeMs" in from) return ring.positionBefore(from.timeMs);
   const position = Number(from.after);

@@ -1,5 +1,5 @@
 /** What was published, read back in order, where the stream keeps it (retention `"limits"`). A position is `{stream}:{sequence}`. */
-import { HalyardError, type History, type StoredMessage } from "@halyard/core/spi";
+import { HalyardError, type History, type HistoryStart, type StoredMessage } from "@halyard/core/spi";
 import { coverOf, filtersOf, textOf } from "./filters.ts";
 import { abortable } from "./jetstream-api.ts";
 import type { Topology } from "./names.ts";
@@ -37,7 +37,7 @@ export function historyOf(parts: ReadParts & { readonly topology: Topology; read
     return { messages, end: false };
   }
 
-  function startOf(from: Parameters<History["read"]>[0]["from"]): { readonly sequence: number } | { readonly timeMs: number } {
+  function startOf(from: HistoryStart): { readonly sequence: number } | { readonly timeMs: number } {
     if (from === "start") return { sequence: 1 };
     if ("timeMs" in from) return { timeMs: from.timeMs };
     const text = from.after.startsWith(`${topology.stream}:`) ? from.after.slice(topology.stream.length + 1) : "";

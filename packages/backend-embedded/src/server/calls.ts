@@ -1,5 +1,5 @@
 /** Calls of the control plane: reads the arguments of each method, checked, and asks the session. */
-import { HalyardError, isGroupName, type Session, type StoredMessage } from "@halyard/core/spi";
+import { HalyardError, type HistoryStart, isGroupName, type Session, type StoredMessage } from "@halyard/core/spi";
 import { type Method, methods } from "../protocol/frames.ts";
 import { record } from "../protocol/greeting.ts";
 import { fromOf, isCount, patternsOf } from "../protocol/subscribe-request.ts";
@@ -58,7 +58,7 @@ export function groupOf(input: Readonly<Record<string, unknown>>): string {
   throw violation("a group name outside the grammar");
 }
 
-function startOf(from: unknown): "start" | { readonly after: string } | { readonly timeMs: number } {
+function startOf(from: unknown): HistoryStart {
   if (from === "start") return from;
   const { after } = record(from);
   if (typeof after === "string") return { after };
