@@ -1,10 +1,11 @@
 /** A Redis Cluster of six: three masters with a third of the slots each, and a replica of each. */
 import { HalyardError } from "@halyard/core/spi";
-import type { Broker } from "./broker.ts";
+import type { Broker, BrokerTls } from "./broker.ts";
+import { makeSharedCertificates } from "./certificates.ts";
 import { type BrokerCluster, startTogether, stopAll } from "./cluster.ts";
 import { freePort } from "./free-port.ts";
 import { askRedis } from "./probe-redis.ts";
-import { startRedis } from "./redis.ts";
+import { startRedisNode } from "./redis.ts";
 import { wait } from "./wait.ts";
 
 export interface RedisClusterOptions {
@@ -12,11 +13,17 @@ export interface RedisClusterOptions {
   readonly nodeTimeoutMs?: number;
   /** `min-replicas-to-write` of each master. Default 0, as in Redis itself: a failover then may lose writes. */
   readonly minReplicasToWrite?: number;
+  /** All speak TLS only, with clients and with each other, under one authority made for them. Needs `openssl`. */
+  readonly tls?: boolean;
+  /** They also ask clients for a certificate. Only with `tls`. */
+  readonly mutualTls?: boolean;
   /** Lines of redis.conf for all nodes. */
   readonly config?: readonly string[];
 }
 
 export interface RedisCluster extends BrokerCluster {
+  /** Present where it was started with `tls`: the same for all nodes. */
+  readonly tls?: BrokerTls;
   /** The master that holds this key now. Waits for a failover, at most 30 s. */
   masterOf(key: string): Promise<Broker>;
 }
@@ -26,12 +33,14 @@ const slotCount = 16_384;
 const agreeMsMax = 30_000;
 
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const { nodeTimeoutMs = 1_500, minReplicasToWrite = 0, config = [] } = options;
+  const { nodeTimeoutMs = 1_500, minReplicasToWrite = 0, mutualTls = false, config = [] } = options;
+  const certificates = options.tls === true ? await makeSharedCertificates() : undefined;
   const busPorts = new Map<Broker, number>();
   const start = async (): Promise<Broker> => {
     const busPort = await freePort();
     const lines = [
       "cluster-enabled yes",
+      ...(certificates === undefined ? [] : ["tls-cluster yes", "tls-replication yes"]),
       `cluster-port ${busPort}`,
       `cluster-node-timeout ${nodeTimeoutMs}`,
       "repl-diskless-sync-delay 0",
@@ -40,7 +49,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
       "min-replicas-max-lag 2",
       ...config,
     ];
-    const broker = await startRedis({ isOwned: true, config: lines });
+    const broker = await startRedisNode({ mutualTls, config: lines }, certificates);
     busPorts.set(broker, busPort);
     return broker;
   };
@@ -52,10 +61,11 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
     await stop();
     throw error;
   }
-  return { nodes, masterOf: (key) => masterOf(nodes, key), stop, [Symbol.asyncDispose]: stop };
+  const tls = nodes[0]?.tls === undefined ? {} : { tls: nodes[0].tls };
+  return { nodes, ...tls, masterOf: (key) => masterOf(nodes, key), stop, [Symbol.asyncDispose]: stop };
 }
 
-const ask = ({ port }: Broker, ...command: readonly string[]): Promise<string> => askRedis({ port }, command);
+const ask = (broker: Broker, ...command: readonly string[]): Promise<string> => askRedis(broker, command);
 
 /** What `redis-cli --cluster create` does, which is not installed everywhere. */
 async function join(nodes: readonly Broker[], busPorts: ReadonlyMap<Broker, number>): Promise<void> {

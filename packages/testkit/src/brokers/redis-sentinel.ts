@@ -2,12 +2,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HalyardError } from "@halyard/core/spi";
-import { type Broker, type BrokerPlan, startBroker } from "./broker.ts";
+import { type Broker, type BrokerPlan, type BrokerTls, startBroker } from "./broker.ts";
+import { makeSharedCertificates, placeCertificates, type SharedCertificates } from "./certificates.ts";
 import { type BrokerCluster, startTogether, stopAll } from "./cluster.ts";
 import { requireProgram } from "./find-broker.ts";
 import { freePort } from "./free-port.ts";
 import { askRedis, probeRedis } from "./probe-redis.ts";
-import { startRedis } from "./redis.ts";
+import { listenLines, startRedisNode } from "./redis.ts";
 import { wait } from "./wait.ts";
 
 export interface RedisSentinelOptions {
@@ -17,6 +18,10 @@ export interface RedisSentinelOptions {
   readonly minReplicasToWrite?: number;
   /** After this silence a sentinel takes the master for dead, milliseconds. Default 1,000. */
   readonly downAfterMs?: number;
+  /** All speak TLS only, with clients and with each other, under one authority made for them. Needs `openssl`. */
+  readonly tls?: boolean;
+  /** They also ask clients for a certificate. Only with `tls`. */
+  readonly mutualTls?: boolean;
   /** Lines of redis.conf for master and replicas. */
   readonly config?: readonly string[];
 }
@@ -25,6 +30,8 @@ export interface RedisSentinel extends BrokerCluster {
   /** What clients ask for the master by. */
   readonly name: string;
   readonly sentinels: readonly Broker[];
+  /** Present where it was started with `tls`: the same for sentinels and nodes. */
+  readonly tls?: BrokerTls;
   /** The node that the sentinels take for the master now. Waits until they agree on one that is alive, at most 30 s. */
   master(): Promise<Broker>;
 }
@@ -35,9 +42,11 @@ const quorum = 2;
 const agreeMsMax = 30_000;
 
 export async function startRedisSentinel(options: RedisSentinelOptions = {}): Promise<RedisSentinel> {
-  const { replicas = 2, minReplicasToWrite = 0, downAfterMs = 1_000, config = [] } = options;
+  const { replicas = 2, minReplicasToWrite = 0, mutualTls = false, config = [] } = options;
   const program = requireProgram("redis");
+  const certificates = options.tls === true ? await makeSharedCertificates() : undefined;
   const shared = [
+    ...(certificates === undefined ? [] : ["tls-replication yes"]),
     "repl-diskless-sync-delay 0",
     "repl-ping-replica-period 1",
     `min-replicas-to-write ${minReplicasToWrite}`,
@@ -47,44 +56,55 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
   const brokers: Broker[] = [];
   const stop = (): Promise<void> => stopAll(brokers);
   try {
-    const first = await startRedis({ isOwned: true, config: shared });
+    const first = await startRedisNode({ mutualTls, config: shared }, certificates);
     brokers.push(first);
-    const replica = (): Promise<Broker> => startRedis({ isOwned: true, config: [...shared, `replicaof 127.0.0.1 ${first.port}`] });
+    const replica = (): Promise<Broker> => startRedisNode({ mutualTls, config: [...shared, `replicaof 127.0.0.1 ${first.port}`] }, certificates);
     const others = await startTogether(Array.from({ length: replicas }, replica));
     brokers.push(...others);
     const nodes = [first, ...others];
-    const sentinel = (): Promise<Broker> => startBroker("redis", (directory) => planSentinel(program, directory, first.port, downAfterMs));
+    const parts = { program, masterPort: first.port, certificates, options };
+    const sentinel = (): Promise<Broker> => startBroker("redis", (directory) => planSentinel(directory, parts));
     const sentinels = await startTogether(Array.from({ length: sentinelCount }, sentinel));
     brokers.push(...sentinels);
     await untilAllKnown(sentinels, replicas);
-    return { name: masterName, nodes, sentinels, master: () => masterOf(nodes, sentinels), stop, [Symbol.asyncDispose]: stop };
+    const tls = first.tls === undefined ? {} : { tls: first.tls };
+    return { name: masterName, nodes, sentinels, ...tls, master: () => masterOf(nodes, sentinels), stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function planSentinel(program: string, directory: string, masterPort: number, downAfterMs: number): Promise<BrokerPlan> {
+interface SentinelParts {
+  readonly program: string;
+  readonly masterPort: number;
+  readonly certificates: SharedCertificates | undefined;
+  readonly options: RedisSentinelOptions;
+}
+
+async function planSentinel(directory: string, { program, masterPort, certificates: shared, options }: SentinelParts): Promise<BrokerPlan> {
   const port = await freePort();
   const file = join(directory, "sentinel.conf"); // it rewrites this file itself
+  const tls = shared === undefined ? undefined : await placeCertificates(directory, shared);
   const lines = [
-    "bind 127.0.0.1",
-    `port ${port}`,
+    ...listenLines(port, tls, options.mutualTls === true),
+    ...(tls === undefined ? [] : ["tls-replication yes"]), // with this it speaks TLS to the nodes and the other sentinels
     `dir "${directory}"`,
     `sentinel monitor ${masterName} 127.0.0.1 ${masterPort} ${quorum}`,
-    `sentinel down-after-milliseconds ${masterName} ${downAfterMs}`,
+    `sentinel down-after-milliseconds ${masterName} ${options.downAfterMs ?? 1_000}`,
     `sentinel failover-timeout ${masterName} 5000`,
     "",
   ];
   await writeFile(file, lines.join("\n"));
   return {
     name: "redis-server --sentinel",
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls === undefined ? "redis" : "rediss"}://127.0.0.1:${port}`,
     port,
     directory,
     program,
     args: [file, "--sentinel"],
-    probe: () => probeRedis({ port }),
+    ...(tls === undefined ? {} : { tls }),
+    probe: () => probeRedis({ port, tls }),
     stopMsMax: 5_000,
     readyMsMax: 20_000,
   };
@@ -97,7 +117,7 @@ interface View {
 }
 
 async function viewOf(sentinel: Broker): Promise<View | undefined> {
-  const info = await askRedis({ port: sentinel.port }, ["INFO", "sentinel"]);
+  const info = await askRedis(sentinel, ["INFO", "sentinel"]);
   const found = new RegExp(`name=${masterName},status=\\w+,address=[^:]+:(\\d+),slaves=(\\d+),sentinels=(\\d+)`).exec(info);
   return found === null ? undefined : { port: Number(found[1]), replicas: Number(found[2]), sentinels: Number(found[3]) };
 }
@@ -126,7 +146,7 @@ function masterOf(nodes: readonly Broker[], sentinels: readonly Broker[]): Promi
     const [first] = views;
     const node = nodes.find(({ port, pid }) => port === first?.port && pid !== 0);
     if (node === undefined || !views.every((view) => view?.port === first?.port)) return undefined;
-    const replication = await askRedis({ port: node.port }, ["INFO", "replication"]);
+    const replication = await askRedis(node, ["INFO", "replication"]);
     return replication.includes("role:master") ? node : undefined;
   };
   return until(agreed, "The sentinels did not agree on a master");

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Broker, type BrokerPlan, type BrokerTls, startBroker } from "./broker.ts";
-import { type Certificates, makeCertificates } from "./certificates.ts";
+import { type Certificates, makeCertificates, placeCertificates, type SharedCertificates } from "./certificates.ts";
 import { externalBroker } from "./external-broker.ts";
 import { requireBroker, requireProgram } from "./find-broker.ts";
 import { freePort } from "./free-port.ts";
@@ -41,13 +41,18 @@ export async function startRedis(options: RedisBrokerOptions = {}): Promise<Brok
     const found = requireBroker("redis");
     if ("url" in found) return externalBroker("redis", found.url);
   }
-  const program = requireProgram("redis");
-  return startBroker("redis", (directory) => planRedis(program, directory, options));
+  return startRedisNode(options);
 }
 
-async function planRedis(program: string, directory: string, options: RedisBrokerOptions): Promise<BrokerPlan> {
+/** One of several that belong together, where `shared` is given: it shows and asks for certificates of their one authority. */
+export function startRedisNode(options: RedisBrokerOptions, shared?: SharedCertificates): Promise<Broker> {
+  const program = requireProgram("redis");
+  return startBroker("redis", (directory) => planRedis(program, directory, options, shared));
+}
+
+async function planRedis(program: string, directory: string, options: RedisBrokerOptions, shared: SharedCertificates | undefined): Promise<BrokerPlan> {
   const port = await freePort();
-  const certificates = options.tls === true ? await makeCertificates(directory) : undefined;
+  const certificates = await certificatesOf(directory, options, shared);
   await writeFile(join(directory, "redis.conf"), configOf(port, directory, options, certificates));
   const tls: BrokerTls | undefined = certificates;
   const credentials = options.password === undefined ? "" : `:${encodeURIComponent(options.password)}@`;
@@ -65,10 +70,29 @@ async function planRedis(program: string, directory: string, options: RedisBroke
   };
 }
 
-function configOf(port: number, directory: string, options: RedisBrokerOptions, certificates: Certificates | undefined): string {
+async function certificatesOf(directory: string, { tls }: RedisBrokerOptions, shared: SharedCertificates | undefined): Promise<Certificates | undefined> {
+  if (shared !== undefined) return placeCertificates(directory, shared);
+  return tls === true ? makeCertificates(directory) : undefined;
+}
+
+/** Lines of redis.conf and sentinel.conf: where it listens, with TLS on its only port or without. */
+export function listenLines(port: number, certificates: Certificates | undefined, mutualTls: boolean): readonly string[] {
+  if (certificates === undefined) return ["bind 127.0.0.1", `port ${port}`];
+  const { ca, serverCertificate, serverKey } = certificates.files;
   return [
     "bind 127.0.0.1",
-    `port ${certificates === undefined ? port : 0}`,
+    "port 0",
+    `tls-port ${port}`,
+    `tls-cert-file ${serverCertificate}`,
+    `tls-key-file ${serverKey}`,
+    `tls-ca-cert-file ${ca}`,
+    `tls-auth-clients ${mutualTls ? "yes" : "no"}`,
+  ];
+}
+
+function configOf(port: number, directory: string, options: RedisBrokerOptions, certificates: Certificates | undefined): string {
+  return [
+    ...listenLines(port, certificates, options.mutualTls === true),
     `dir "${directory}"`,
     "daemonize no",
     'save ""',
@@ -77,15 +101,6 @@ function configOf(port: number, directory: string, options: RedisBrokerOptions, 
     "maxmemory-policy noeviction",
     ...(options.password === undefined ? [] : [`requirepass ${JSON.stringify(options.password)}`]),
     ...(options.users ?? []).map((user) => `user ${user}`),
-    ...(certificates === undefined
-      ? []
-      : [
-          `tls-port ${port}`,
-          `tls-cert-file ${certificates.files.serverCertificate}`,
-          `tls-key-file ${certificates.files.serverKey}`,
-          `tls-ca-cert-file ${certificates.files.ca}`,
-          `tls-auth-clients ${options.mutualTls === true ? "yes" : "no"}`,
-        ]),
     ...(options.config ?? []),
     "",
   ].join("\n");

@@ -6,10 +6,12 @@ import { openLine } from "../../src/brokers/line.ts";
 import { askRedis } from "../../src/brokers/probe-redis.ts";
 
 describe("clusters", { timeout: 120_000 }, () => {
-  it("sentinels replace a master that is killed, with what it had confirmed", async () => {
-    const sentinel = await startRedisSentinel({ minReplicasToWrite: 1 });
+  it("sentinels replace a master that is killed, with what it had confirmed, also where all of them speak TLS only", async () => {
+    const sentinel = await startRedisSentinel({ minReplicasToWrite: 1, tls: true, mutualTls: true });
     try {
       const first = await sentinel.master();
+      for (const { port } of [...sentinel.nodes, ...sentinel.sentinels]) await assert.rejects(askRedis({ port }, ["PING"]));
+      assert.deepEqual(sentinel.sentinels[0]?.tls?.ca, sentinel.tls?.ca);
       await askRedis(first, ["SET", "key", "value"]);
       await askRedis(first, ["WAIT", "2", "5000"]);
       await first.kill();
@@ -22,10 +24,11 @@ describe("clusters", { timeout: 120_000 }, () => {
     }
   });
 
-  it("a Redis Cluster gives the slots of a master that is killed to its replica", async () => {
-    const cluster = await startRedisCluster();
+  it("a Redis Cluster gives the slots of a master that is killed to its replica, also where all speak TLS only", async () => {
+    const cluster = await startRedisCluster({ tls: true });
     try {
       const first = await cluster.masterOf("{namespace}:key");
+      for (const { port } of cluster.nodes) await assert.rejects(askRedis({ port }, ["PING"]));
       await askRedis(first, ["SET", "{namespace}:key", "value"]);
       await first.kill();
       const second = await cluster.masterOf("{namespace}:key");
