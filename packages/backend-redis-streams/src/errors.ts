@@ -43,7 +43,7 @@ export function fromRedis(error: unknown): HalyardError {
 export function fromConnecting(error: unknown, where: string): HalyardError {
   if (isHalyardError(error) && error.code !== "CONNECTION_LOST" && error.code !== "BACKEND_FAILED") return error;
   const { message, errno } = partsOf(error);
-  if (tlsCodes.test(errno ?? "") || /wrong version number|certificate|alert (unknown ca|handshake)/i.test(message)) {
+  if (isDistrust(error)) {
     const text = `The TLS connection to Redis at ${where} was not accepted (${message}): check ca, cert and key on both sides, and that the server speaks TLS.`;
     return new HalyardError("TLS_FAILED", text, { cause: bare(message, errno) });
   }
@@ -51,6 +51,15 @@ export function fromConnecting(error: unknown, where: string): HalyardError {
   if (translated.code === "AUTH_FAILED" || translated.code === "NOT_AUTHORIZED") return translated;
   return new HalyardError("CONNECT_FAILED", `Redis at ${where} cannot be reached: ${message}.`, { cause: bare(message, errno) });
 }
+
+/** TLS did not come about: a certificate was not accepted, by us or by the server, or somebody does not speak it. */
+export function isDistrust(error: unknown): boolean {
+  const { message, errno } = partsOf(error);
+  return tlsCodes.test(errno ?? "") || /wrong version number|certificate|alert (unknown ca|handshake)/i.test(message);
+}
+
+/** The other side hung up without a word. */
+export const isReset = (error: unknown): boolean => /^(ECONNRESET|EPIPE)$/.test(partsOf(error).errno ?? "");
 
 /** After these nobody can say more on this connection. */
 export function endsSession(error: HalyardError): boolean {

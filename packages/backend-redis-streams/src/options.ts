@@ -15,14 +15,9 @@ import {
   whole,
 } from "@halyard/core/spi";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
+import { planOfClient } from "./handed-in.ts";
 import { type Names, nameRules, namesOf } from "./keys.ts";
-
-/** Where one Redis server listens. */
-export interface RedisAddress {
-  readonly host: string;
-  /** Default 6379. */
-  readonly port?: number;
-}
+import { type ConnectionPlan, planOfMaster, planOfNodes, portDefault, type RedisAddress, sentinelPortDefault } from "./plan.ts";
 
 export interface RedisStreamsOptions {
   /** `redis://user:password@host:6379/db`, or `rediss://…` for TLS. What it leaves out may stand beside it. */
@@ -93,17 +88,6 @@ export interface Settings {
   readonly replicaTimeoutMs: number | undefined;
 }
 
-/** How to reach the server: what ioredis is told, and where a cluster's nodes may be. */
-export interface ConnectionPlan {
-  readonly base: RedisOptions;
-  /** Tried in turn; one entry without a cluster, none where `base` says it all. */
-  readonly seeds: readonly RedisAddress[];
-  /** For errors: the address without credentials. */
-  readonly where: string;
-}
-
-const portDefault = 6379;
-const sentinelPortDefault = 26_379;
 /** Timers take no more. */
 const msMax = 2 ** 31 - 1;
 const port = whole(1, 65_535);
@@ -181,7 +165,7 @@ function planOf(options: RedisStreamsOptions): ConnectionPlan {
   if (sentinels !== undefined) return planOfSentinels(options, sentinels);
   if (cluster !== undefined) {
     if ((options.db ?? 0) > 0) throw invalidOption("db", "must be 0 in a cluster, which has no other: use keyPrefix");
-    return { base: baseOf(options), seeds: cluster, where: cluster.map((node) => nameOf(node)).join(", ") };
+    return planOfNodes(baseOf(options), cluster);
   }
   return planOfAddress(options);
 }
@@ -216,38 +200,12 @@ function planOfAddress(options: RedisStreamsOptions): ConnectionPlan {
     tls: options.tls ?? hasTls,
   });
   const place = { host: agreed("host", said?.host, options.host) ?? "127.0.0.1", port: agreed("port", said?.port, options.port) ?? portDefault };
-  return { base: { ...base, ...place }, seeds: [], where: nameOf(place) };
+  return planOfNodes(base, [place]);
 }
 
-function planOfSentinels(options: RedisStreamsOptions, sentinels: readonly RedisAddress[]): ConnectionPlan {
-  const { name, sentinelUsername, sentinelPassword } = options;
+function planOfSentinels(options: RedisStreamsOptions, given: readonly RedisAddress[]): ConnectionPlan {
+  const { name, sentinelUsername: username, sentinelPassword: password, tls } = options;
   if (name === undefined) throw invalidOption("name", "is missing: the master's name at the sentinels");
-  const base = baseOf(options);
-  return {
-    base: {
-      ...base,
-      ...(base.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: base.tls }),
-      sentinels: sentinels.map((one) => ({ port: sentinelPortDefault, ...one })),
-      name,
-      ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
-      ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
-      sentinelRetryStrategy: () => null,
-    },
-    seeds: [],
-    where: `${name} of the sentinels ${sentinels.map((one) => nameOf(one, sentinelPortDefault)).join(", ")}`,
-  };
+  const sentinels = given.map((one) => ({ port: sentinelPortDefault, ...one }));
+  return planOfMaster(baseOf(options), { name, sentinels, base: baseOf({ username, password, tls }) });
 }
-
-/** A cluster client is asked for its nodes, since this backend follows the namespace's slot by itself. */
-function planOfClient(client: Redis | Cluster): ConnectionPlan {
-  if ("nodes" in client) {
-    const nodes = client.nodes("all");
-    const seeds = nodes.map(({ options: { host = "127.0.0.1", port = portDefault } }) => ({ host, port }));
-    if (seeds.length === 0) throw invalidOption("client", "is a cluster that knows no node yet: wait until it is ready");
-    return { base: nodes[0]?.options ?? {}, seeds, where: seeds.map((seed) => nameOf(seed)).join(", ") };
-  }
-  const { options } = client;
-  return { base: options, seeds: [], where: options.sentinels == null ? nameOf({ host: options.host ?? "", port: options.port ?? portDefault }) : "sentinels" };
-}
-
-const nameOf = ({ host, port }: RedisAddress, otherwise = portDefault): string => `${host}:${port ?? otherwise}`;

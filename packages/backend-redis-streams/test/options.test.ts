@@ -6,15 +6,18 @@ import { redisStreams } from "../src/index.ts";
 import { type RedisStreamsOptions, settingsOf } from "../src/options.ts";
 
 it("reads a URL: host, port, user, password, database, TLS", () => {
-  const { base, where } = settingsOf("rediss://us%40er:pa%3Ass@redis.example:6380/3").connection;
-  expect(base).toEqual({ tls: {}, username: "us@er", password: "pa:ss", db: 3, host: "redis.example", port: 6380 });
+  const { base, seeds, where } = settingsOf("rediss://us%40er:pa%3Ass@redis.example:6380/3").connection;
+  expect(base).toEqual({ tls: {}, username: "us@er", password: "pa:ss", db: 3 });
+  expect(seeds).toEqual([{ host: "redis.example", port: 6380 }]);
   expect(where).toBe("redis.example:6380");
-  expect(settingsOf("redis://[::1]").connection.base).toEqual({ host: "::1", port: 6379 });
+  expect(settingsOf("redis://[::1]").connection.seeds).toEqual([{ host: "::1", port: 6379 }]);
 });
 
 it("knows the usual parts, sentinels and cluster nodes", () => {
-  expect(settingsOf({}).connection).toEqual({ base: { host: "127.0.0.1", port: 6379 }, seeds: [], where: "127.0.0.1:6379" });
-  expect(settingsOf({ sentinels: [{ host: "s1" }], name: "main" }).connection.base).toMatchObject({ sentinels: [{ host: "s1", port: 26_379 }], name: "main" });
+  expect(settingsOf({}).connection).toMatchObject({ base: {}, seeds: [{ host: "127.0.0.1", port: 6379 }], where: "127.0.0.1:6379" });
+  const { sentinel, where } = settingsOf({ sentinels: [{ host: "s1" }], name: "main" }).connection;
+  expect(sentinel).toEqual({ sentinels: [{ host: "s1", port: 26_379 }], name: "main", base: {} });
+  expect(where).toBe("main of the sentinels s1:26379");
   expect(settingsOf({ cluster: [{ host: "c1", port: 7000 }] }).connection.seeds).toEqual([{ host: "c1", port: 7000 }]);
 });
 
@@ -24,14 +27,18 @@ it("needs no options", () => {
 });
 
 it("lets URL and options complete each other, and say the same twice", () => {
-  const { base } = settingsOf({ url: "redis://app@h", password: "p", db: 3, port: 7, host: "h", username: "app", tls: { servername: "s" } }).connection;
-  expect(base).toEqual({ host: "h", port: 7, username: "app", password: "p", db: 3, tls: { servername: "s" } });
+  const options = { url: "redis://app@h", password: "p", db: 3, port: 7, host: "h", username: "app", tls: { servername: "s" } };
+  const { base, seeds } = settingsOf(options).connection;
+  expect(base).toEqual({ username: "app", password: "p", db: 3, tls: { servername: "s" } });
+  expect(seeds).toEqual([{ host: "h", port: 7 }]);
   expect(settingsOf({ url: "rediss://h", tls: { ca: "authority" } }).connection.base.tls).toEqual({ ca: "authority" });
 });
 
 it("uses TLS for the sentinels as well", () => {
-  const { base } = settingsOf({ sentinels: [{ host: "s1" }], name: "main", tls: { ca: "authority" }, sentinelPassword: "p" }).connection;
-  expect(base).toMatchObject({ tls: { ca: "authority" }, enableTLSForSentinelMode: true, sentinelTLS: { ca: "authority" }, sentinelPassword: "p" });
+  const options = { sentinels: [{ host: "s1" }], name: "main", tls: { ca: "authority" }, password: "q", sentinelPassword: "p" };
+  const { base, sentinel } = settingsOf(options).connection;
+  expect(base).toEqual({ tls: { ca: "authority" }, password: "q" });
+  expect(sentinel?.base).toEqual({ tls: { ca: "authority" }, password: "p" });
 });
 
 it("keeps history with defaults, or as it is told", () => {
@@ -66,6 +73,22 @@ it.each([
   ["a client that is none", { client: { options: {} } }, "client must be a client of ioredis"],
   ["a client and a password", { client: new Redis({ lazyConnect: true }), password: "hidden-word" }, "password cannot be combined with client"],
   ["a client and a host", { client: new Redis({ lazyConnect: true }), host: "a" }, "host and client exclude each other"],
+  [
+    "a client with TLS for sentinels that is used for the master without",
+    { client: new Redis({ sentinels: [{ host: "a" }], name: "main", tls: {}, sentinelTLS: {}, lazyConnect: true }) },
+    "client speaks to the master in clear",
+  ],
+  [
+    "a client that was to use TLS and was not told how",
+    { client: new Redis({ sentinels: [{ host: "a" }], name: "main", enableTLSForSentinelMode: true, lazyConnect: true }) },
+    "client speaks to the master in clear",
+  ],
+  [
+    "a cluster client with TLS for some of its nodes",
+    { client: { options: {}, duplicate: true, nodes: () => [{ options: { tls: {} } }, { options: {} }] } },
+    "client speaks TLS to some nodes of its cluster only",
+  ],
+  ["a cluster client without nodes", { client: new Redis.Cluster([], { lazyConnect: true }) }, "client is a cluster that knows no node yet"],
   ["certificates that are not verified", { tls: { rejectUnauthorized: false } }, "tls verification cannot be switched off: give tls.ca"],
   ["a misspelt TLS option", { tls: { caFile: "a" } }, "tls.caFile is not an option of tls"],
   ["braces in the prefix", { keyPrefix: "{a}" }, "keyPrefix may hold"],
