@@ -68,6 +68,8 @@ export interface BrokerPlan {
   readonly companions?: readonly OwnedProcess[];
   /** Asks once over the broker's own protocol. Resolves with its version, rejects while it is not ready. */
   probe(): Promise<string>;
+  /** What is done before an orderly stop, while the broker still answers. Where it fails the stop comes all the same. */
+  readonly beforeStop?: () => Promise<unknown>;
   /** SIGTERM is an orderly stop on all three; it may take this long before SIGKILL follows. */
   readonly stopMsMax: number;
   readonly readyMsMax: number;
@@ -153,6 +155,7 @@ class LocalBroker implements Broker {
 
   async shutDown(): Promise<void> {
     this.#process?.signal("SIGCONT");
+    if (this.pid !== 0) await this.#plan.beforeStop?.().catch(() => undefined);
     await this.#process?.end("SIGTERM", this.#plan.stopMsMax);
   }
 
