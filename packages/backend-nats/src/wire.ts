@@ -9,7 +9,6 @@ import { isMessageId, isTopic, noHeaders, type WireMessage } from "@halyard/core
 import { decodeValue, encodedNames, encodeValue, mustEncode } from "./header-values.ts";
 
 const version = "NATS/1.0\r\n";
-const jsonLine = "content-type: application/json\r\n";
 const contentTypeDefault = "application/json";
 const priorityDefault = 4;
 const headerForm = /^[a-z0-9_-]{1,64}$/;
@@ -29,7 +28,7 @@ export interface CopyFields {
 /** The header block of a message. `native` are complete lines for the server, e.g. `Nats-Msg-Id: 1\r\n`. */
 export function encodeHeaders(message: WireMessage, native: string, copy: CopyFields = {}): Buffer {
   let text = `${version}${native}halyard-id: ${message.id}\r\nhalyard-time: ${message.timeMs}\r\n`;
-  text += message.contentType === contentTypeDefault ? jsonLine : line("content-type", message.contentType);
+  if (message.contentType !== contentTypeDefault) text += line("content-type", message.contentType);
   if (message.contentEncoding !== undefined) text += line("content-encoding", message.contentEncoding);
   if (message.attempt > 1) text += `halyard-attempt: ${message.attempt}\r\n`;
   if (message.priority !== priorityDefault) text += `halyard-priority: ${message.priority}\r\n`;

@@ -23,7 +23,7 @@ const defined = (message: object): object => Object.fromEntries(Object.entries(m
 describe("headers of a message", () => {
   it("are few where the message has nothing special", () => {
     expect(encodeHeaders(plain, publishId(plain)).toString()).toBe(
-      "NATS/1.0\r\nNats-Msg-Id: id-1/a.b\r\nhalyard-id: id-1\r\nhalyard-time: 1700000000123\r\ncontent-type: application/json\r\n\r\n",
+      "NATS/1.0\r\nNats-Msg-Id: id-1/a.b\r\nhalyard-id: id-1\r\nhalyard-time: 1700000000123\r\n\r\n",
     );
   });
 
