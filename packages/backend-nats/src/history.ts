@@ -1,6 +1,6 @@
 /** What was published, read back in order, where the stream keeps it (retention `"limits"`). A position is `{stream}:{sequence}`. */
-import { HalyardError, type History, type HistoryStart, type StoredMessage } from "@halyard/core/spi";
-import { coverOf, filtersOf, textOf } from "./filters.ts";
+import { HalyardError, type History, type HistoryStart, type StoredMessage, type TopicPattern } from "@halyard/core/spi";
+import { collide, coverOf, filtersOf, textOf } from "./filters.ts";
 import { abortable } from "./jetstream-api.ts";
 import type { Topology } from "./names.ts";
 import { readMessage } from "./native-message.ts";
@@ -11,12 +11,21 @@ const pageMin = 64;
 /** Surplus that one call looks through before it returns what it has. */
 const lookedThroughMax = 10_000;
 
+/**
+ * What a reader asks for, without the prefix: the patterns' filters where one consumer may have them all, else everything. A 2.9 server takes one filter, a
+ * newer one several that do not overlap.
+ */
+export function subjectsOf(patterns: readonly TopicPattern[], hasManyFilters: boolean): readonly string[] {
+  const filters = coverOf(patterns.flatMap(filtersOf));
+  const isOverlapping = filters.some(({ words }, index) => filters.slice(index + 1).some((other) => collide(words, other.words)));
+  return filters.length === 1 || (hasManyFilters && !isOverlapping) ? filters.map(textOf) : [">"];
+}
+
 export function historyOf(parts: ReadParts & { readonly topology: Topology; readonly hasManyFilters: boolean }): History {
   const { topology, hasManyFilters } = parts;
 
   async function read({ patterns, from, limit }: Parameters<History["read"]>[0]): ReturnType<History["read"]> {
-    const filters = coverOf(patterns.flatMap(filtersOf));
-    const subjects = filters.length === 1 || hasManyFilters ? filters.map((filter) => topology.topicPrefix + textOf(filter)) : [`${topology.topicPrefix}>`];
+    const subjects = subjectsOf(patterns, hasManyFilters).map((subject) => topology.topicPrefix + subject);
     const messages: StoredMessage[] = [];
     let next: { readonly sequence: number } | { readonly timeMs: number } = startOf(from);
     for (let looked = 0; looked < lookedThroughMax; ) {
