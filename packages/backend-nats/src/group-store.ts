@@ -281,6 +281,8 @@ function assertConsumer(stream: string, wanted: Partial<ConsumerConfig> & { dura
   if (config.ack_policy !== AckPolicy.Explicit) refuse("ack_policy", config.ack_policy, "explicit");
   if ((config.max_deliver ?? -1) > 0) refuse("max_deliver", config.max_deliver, -1);
   if (config.deliver_subject !== undefined && config.deliver_subject !== "") refuse("deliver_subject", config.deliver_subject, "");
+  if (config.headers_only === true) refuse("headers_only", true, false);
+  if ((config.inactive_threshold ?? 0) > 0) refuse("inactive_threshold", config.inactive_threshold, 0);
   if (config.backoff !== undefined && config.backoff !== null && config.backoff.length > 0) refuse("backoff", config.backoff, []);
   if (filters(config) !== filters(wanted)) refuse("filter_subject", filters(config), filters(wanted));
   return found;

@@ -113,12 +113,18 @@ export function compare(wanted: WantedStream, found: StreamConfig): readonly str
   if (wanted.allow_rollup_hdrs === true && found.allow_rollup_hdrs !== true) refuse("allow_rollup_hdrs", false, true, "Groups could not be changed.");
   if (found.max_msgs_per_subject > 0) refuse("max_msgs_per_subject", found.max_msgs_per_subject, -1, "Messages would be dropped unhandled.");
   if (found.max_age > 0 && wanted.max_age === undefined) refuse("max_age", found.max_age, 0, "Messages would be dropped unhandled.");
+  // From 2.10 on a stream may rename what it stores, and say how long its consumers live without anybody who asks.
+  if (found.subject_transform !== undefined) refuse("subject_transform", found.subject_transform, undefined, "Messages would be stored on other subjects.");
+  const { inactive_threshold: idleNs = 0 } = found.consumer_limits ?? {};
+  if (idleNs > 0) refuse("consumer_limits.inactive_threshold", idleNs, 0, "Groups without members would lose what waits for them.");
   if (!(found.duplicate_window > 0)) refuse("duplicate_window", found.duplicate_window, wanted.duplicate_window, "A repeated publish would be stored twice.");
   const warnings: string[] = [];
   for (const field of ["storage", "num_replicas", "max_age", "max_bytes", "max_msgs", "duplicate_window"] as const) {
     const should = wanted[field];
     if (should !== undefined && found[field] !== should) warnings.push(`${differs(field, found[field], should)}; the stream stays as it is.`);
   }
+  if (found.max_consumers > 0)
+    warnings.push(`Stream ${wanted.name}: max_consumers is ${found.max_consumers}; groups and delays beyond that number cannot be made.`);
   if (found.max_msg_size > 0) warnings.push(`Stream ${wanted.name}: max_msg_size is ${found.max_msg_size}; larger messages are refused.`);
   return warnings;
 }

@@ -5,7 +5,7 @@ import { type Bus, createBus } from "@halyard/core";
 import { type Host, isHalyardError, parsePattern, systemClock } from "@halyard/core/spi";
 import { faultProxy } from "@halyard/testkit";
 import { type Broker, startNats } from "@halyard/testkit/brokers";
-import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type NatsOptions, nats } from "../src/index.ts";
@@ -171,6 +171,23 @@ describe("what the server allows", { timeout: 60_000 }, () => {
     expect(isHalyardError(error, "INVALID_OPTIONS"), String(error)).toBe(true);
     expect(String(error)).toMatch(/retention|max_age/);
   });
+
+  for (const field of [{ headers_only: true }, { inactive_threshold: 60_000_000_000 }, { max_deliver: 5 }] as const) {
+    const [name = ""] = Object.keys(field);
+    it(`is looked at: a consumer that somebody made with ${name} is refused with the name of the field`, async () => {
+      const namespace = space();
+      const bus = await busOn(namespace);
+      await manager.consumers.add(namespace, {
+        durable_name: "g",
+        filter_subject: `${namespace}.a.b`,
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.New,
+        ...field,
+      });
+      const subscribing = bus.subscribe("a.b", { group: "g" }, () => undefined);
+      await expect(subscribing).rejects.toMatchObject({ code: "INVALID_OPTIONS", message: expect.stringContaining(name) });
+    });
+  }
 });
 
 describe("a connection that is handed in", { timeout: 60_000 }, () => {
@@ -256,6 +273,24 @@ describe("what stays on the server", { timeout: 60_000 }, () => {
     bus.on("warning", ({ text }) => void told.push(text));
     await bus.subscribe("a.#", { group: "g", idleExpiryMs: 1_000 }, () => undefined);
     expect(told.join()).toContain("idleExpiryMs");
+  });
+});
+
+describe("how many wait", { timeout: 60_000 }, () => {
+  it("is not known where a filter is wider than its pattern, or a message passes two, and is not made up", async () => {
+    const bus = await busOn(space());
+    const waitingOf = async (group: string): Promise<number | undefined> => (await bus.groups.get(group))?.waiting;
+    const many = Array.from({ length: 17 }, (_, index) => `a.t${index}`);
+    const groups: Readonly<Record<string, readonly string[]>> = { exact: ["a.#"], inside: ["a.#.z"], overlapping: ["a.*", "*.z"], many };
+    for (const [group, add] of Object.entries(groups)) await bus.groups.define(group, { add });
+    for (const topic of ["a.z", "a.b", "a.b.c", "b.z"]) await bus.publish(topic, 1);
+    expect(await waitingOf("exact")).toBe(3);
+    for (const group of ["inside", "overlapping", "many"]) expect(await waitingOf(group), group).toBeUndefined();
+    const handled: string[] = [];
+    await bus.subscribe("a.#.z", { group: "inside" }, ({ topic }) => void handled.push(topic));
+    await bus.publish("a.last.z", 1);
+    await until(() => handled.includes("a.last.z"), "the last one comes");
+    expect(handled.sort()).toEqual(["a.last.z", "a.z"]);
   });
 });
 

@@ -35,6 +35,8 @@ describe("streams", () => {
       { max_msgs_per_subject: 1 },
       { max_age: 1_000_000_000 },
       { duplicate_window: 0 },
+      { subject_transform: { src: "shop.a", dest: "shop.b" } },
+      { consumer_limits: { inactive_threshold: 60_000_000_000 } },
     ];
     for (const fields of broken) {
       const [field = ""] = Object.keys(fields);
@@ -49,5 +51,7 @@ describe("streams", () => {
     expect(compare(topics, found({ num_replicas: 3 }))).toEqual([expect.stringContaining("num_replicas is 3")]);
     expect(compare(topics, found({ storage: StorageType.Memory }))).toEqual([expect.stringContaining("storage")]);
     expect(compare(topics, found({ max_msg_size: 100 }))).toEqual([expect.stringContaining("max_msg_size")]);
+    expect(compare(topics, found({ max_consumers: 10 }))).toEqual([expect.stringContaining("max_consumers is 10")]);
+    expect(compare(topics, found({ max_consumers: -1, consumer_limits: {} }))).toEqual([]);
   });
 });
