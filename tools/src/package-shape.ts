@@ -6,6 +6,7 @@ import { checkCycles } from "./package-shape/cycles.ts";
 import { checkDependencies } from "./package-shape/dependencies.ts";
 import { checkEntryPoints } from "./package-shape/entry-points.ts";
 import { checkFiles } from "./package-shape/files.ts";
+import { checkFloors } from "./package-shape/floors.ts";
 import { checkManifest } from "./package-shape/manifest.ts";
 import { checkWorkspaceScripts } from "./package-shape/scripts.ts";
 import { publishedPackages, readManifest, readWorkspaces } from "./workspaces.ts";
@@ -16,7 +17,7 @@ export function checkPackageShape(root: string): readonly string[] {
   const packages = publishedPackages(root);
   const context = { root, rootManifest, packages };
   const breaches = packages.flatMap((workspace) =>
-    [checkManifest, checkFiles, checkEntryPoints, checkDependencies, checkCycles].flatMap((rule) =>
+    [checkManifest, checkFiles, checkEntryPoints, checkDependencies, checkFloors, checkCycles].flatMap((rule) =>
       rule(workspace, context).map((breach) => `${workspace.path}: ${breach}`),
     ),
   );
