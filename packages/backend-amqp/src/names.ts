@@ -28,7 +28,7 @@ export interface AmqpNames {
   readonly walk: (namespace: string, group: string) => string;
   /** Queue whose one message says how many letters such a walk holds. Default `{namespace}.held.{group}`. */
   readonly held: (namespace: string, group: string) => string;
-  /** Queue that says for a minute that a group was removed on purpose. Default `{namespace}.removed.{group}`. */
+  /** Queue whose messages count how often a group was removed on purpose, for an hour after the last use. Default `{namespace}.removed.{group}`. */
   readonly removed: (namespace: string, group: string) => string;
   /** Stream of all published messages, with `history` only. Default `{namespace}.history`. */
   readonly history: (namespace: string) => string;
