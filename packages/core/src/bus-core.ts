@@ -11,7 +11,7 @@ import { channels } from "./diagnostics.ts";
 import { Emitter } from "./emitter.ts";
 import type { PackContext, PublishOptions } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
-import type { BusEvents } from "./events.ts";
+import { type BusEvents, eventNames } from "./events.ts";
 import type { Flight } from "./flight.ts";
 import { type ControlCall, GroupDefinitions, groupsOf } from "./groups.ts";
 import { type HistoryOptions, readHistory, readHistoryById } from "./history.ts";
@@ -37,7 +37,7 @@ import { type ResolvedSubscribeOptions, resolveSubscribeOptions, type SubscribeO
 import { RunningSubscription, type Subscription, type SubscriptionParts } from "./subscription.ts";
 import { Survivors } from "./survivors.ts";
 import { Ticker } from "./ticker.ts";
-import { assertGroupName, topicCheck } from "./topic.ts";
+import { assertGroupName, shown, topicCheck } from "./topic.ts";
 import { validateReceived } from "./topics/topic-schemas.ts";
 import { withDeadline, withStepDeadline } from "./waiting.ts";
 
@@ -153,7 +153,8 @@ export class BusCore {
 
   async subscribe(pattern: string | readonly string[], options: SubscribeOptions | HandleStep, handler?: HandleStep): Promise<Subscription> {
     const [given, handle] = typeof options === "function" ? [{}, options] : [options, handler];
-    if (typeof handle !== "function")
+    // The options behind the handler would be left out, and with them the group: a live copy instead of durable work.
+    if (typeof handle !== "function" || (given !== options && handler !== undefined))
       throw new HalyardError("INVALID_OPTIONS", "subscribe needs a handler: subscribe(pattern, handler) or subscribe(pattern, options, handler).");
     this.#assertOpen();
     const patterns = patternsOf(pattern);
@@ -293,6 +294,9 @@ export class BusCore {
   }
 
   on<Event extends keyof BusEvents>(event: Event, listener: (value: BusEvents[Event]) => unknown): () => void {
+    if (!Object.hasOwn(eventNames, event))
+      throw new HalyardError("INVALID_OPTIONS", `There is no event ${shown(event)}. Known: ${Object.keys(eventNames).join(", ")}.`);
+    if (typeof listener !== "function") throw new HalyardError("INVALID_OPTIONS", `on needs a listener: on(${shown(event)}, (value) => …).`);
     return this.#emitter.on(event, listener);
   }
 

@@ -5,12 +5,13 @@ import { type Codec, CodecRegistry } from "./codec.ts";
 import { type Compressor, CompressorRegistry, compressionThresholdBytes } from "./compression.ts";
 import type { Encoding } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
+import { assertKnownOptions } from "./known-options.ts";
 import { type Limits, resolveLimits } from "./limits.ts";
-import { containedLogger, type Logger, silentLogger } from "./logger.ts";
+import { assertLogger, containedLogger, type Logger, silentLogger } from "./logger.ts";
 import type { Middleware } from "./middleware.ts";
 import { type ResolvedRetryPolicy, type RetryPolicy, resolveRetry, retryDefaults } from "./retry.ts";
 import type { Backend } from "./spi/backend.ts";
-import { assertNamespace, shown } from "./topic.ts";
+import { assertNamespace } from "./topic.ts";
 import type { Topics } from "./topics/define-topics.ts";
 import type { TopicMap } from "./topics/topic-map.ts";
 
@@ -34,7 +35,7 @@ export interface BusOptions<Map extends TopicMap = TopicMap> {
   readonly middleware?: readonly Middleware[];
   /** For all subscriptions, unless they say otherwise. */
   readonly retry?: RetryPolicy;
-  /** Shaped like pino. Default: silent. */
+  /** Shaped like pino; `console` will do while you develop. Default: silent, so that a handler that throws is only seen in events and dead letters. */
   readonly logger?: Logger;
   readonly clock?: Clock;
   /** Uniform in [0, 1). Given, it also makes the ids, so that a run can be repeated. */
@@ -85,8 +86,7 @@ const known: ReadonlySet<string> = new Set([
 
 /** @throws INVALID_OPTIONS, INVALID_NAMESPACE, UNKNOWN_CODEC, UNKNOWN_COMPRESSION */
 export function resolveBusOptions(options: BusOptions): ResolvedBusOptions {
-  for (const name of Object.keys(options))
-    if (!known.has(name)) throw new HalyardError("INVALID_OPTIONS", `createBus has no option ${shown(name)}. Known: ${[...known].join(", ")}.`);
+  assertKnownOptions("createBus", options, known);
   const { backend, namespace = "halyard", source } = options;
   if (typeof backend !== "object" || backend === null || backend.specVersion !== 1 || typeof backend.connect !== "function") {
     throw new HalyardError(
@@ -99,6 +99,7 @@ export function resolveBusOptions(options: BusOptions): ResolvedBusOptions {
     throw new HalyardError("INVALID_OPTIONS", "source must be a string of at most 255 bytes in UTF-8.");
   for (const name of ["codecs", "compressors", "middleware", "closeOnSignals"] as const)
     if (options[name] !== undefined && !Array.isArray(options[name])) throw new HalyardError("INVALID_OPTIONS", `${name} must be a list.`);
+  if (options.logger !== undefined) assertLogger(options.logger);
   const limits = resolveLimits(options.limits);
   return {
     backend,

@@ -1,11 +1,12 @@
 /** `bus.deadLetters(group)`: everything is a walk over the letters, since every backend can walk; looking never uses a letter up. */
 import { type Encoding, type PublishOptions, pack } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
+import { assertKnownOptions } from "./known-options.ts";
 import { type DeadLetter, fromLetter, readLetter } from "./letter.ts";
 import type { Session } from "./spi/backend.ts";
 import type { Verdict } from "./spi/control.ts";
 import type { WireMessage } from "./spi/message.ts";
-import { assertMessageId } from "./topic.ts";
+import { assertMessageId, shown } from "./topic.ts";
 
 /** What `handle`'s function decides about one letter. A new payload replaces the old one before the message is tried again. */
 export type LetterDecision = "keep" | "remove" | "redrive" | { readonly redrive: { readonly payload: unknown } };
@@ -31,6 +32,9 @@ export interface GroupDeadLetters {
 
 /** Letters read at once. */
 const pageMax = 100;
+
+const listNames: ReadonlySet<string> = new Set(["limit"]);
+const redriveNames: ReadonlySet<string> = new Set(["payload"]);
 
 type OwnStep = <Value>(step: () => Promise<Value>) => Promise<Value>;
 
@@ -82,7 +86,10 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
     count: () => parts.call(`Counting the dead letters of group ${group}`, ({ deadLetters }, signal) => deadLetters.count(group, signal)),
     purge: () => parts.call(`Purging the dead letters of group ${group}`, ({ deadLetters }, signal) => deadLetters.purge(group, signal)),
 
-    async list({ limit = 100 } = {}) {
+    async list(options = {}) {
+      assertKnownOptions("list", options, listNames);
+      const { limit = 100 } = options;
+      if (!(typeof limit === "number" && limit >= 1)) throw new HalyardError("INVALID_OPTIONS", "limit must be a number from 1.");
       const found = new Map<string, { wire: WireMessage; copies: number }>();
       await walk("Listing the dead letters", async (page) => {
         for (const wire of page) {
@@ -112,6 +119,7 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
     },
 
     async redrive(ids, options = {}) {
+      assertKnownOptions("redrive", options, redriveNames);
       const hasPayload = "payload" in options;
       const wanted = ids === "all" ? undefined : checkedIds(ids);
       if (hasPayload && wanted?.size !== 1) throw new HalyardError("INVALID_OPTIONS", "A new payload is for one letter: redrive(id, { payload }).");
@@ -132,6 +140,7 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
 
 function checkedIds(ids: string | readonly string[]): ReadonlySet<string> {
   const list = typeof ids === "string" ? [ids] : ids;
+  if (!Array.isArray(list)) throw new HalyardError("INVALID_OPTIONS", `Say which letters: an id or a list of ids, not ${shown(ids)}.`);
   for (const id of list) assertMessageId(id);
   return new Set(list);
 }

@@ -44,6 +44,24 @@ export interface PublishOptions {
   readonly position?: boolean;
 }
 
+export const publishOptionNames: ReadonlySet<string> = new Set([
+  "id",
+  "type",
+  "headers",
+  "priority",
+  "ttlMs",
+  "delayMs",
+  "key",
+  "correlationId",
+  "causationId",
+  "replyTo",
+  "attemptsMax",
+  "persistent",
+  "signal",
+  "timeoutMs",
+  "position",
+] satisfies (keyof PublishOptions)[]);
+
 export interface Encoding {
   readonly codecs: CodecRegistry;
   readonly compressors: CompressorRegistry;

@@ -40,3 +40,21 @@ export interface BusEvents {
   /** Something a person should look at. */
   warning: { readonly text: string; readonly error: Error | undefined };
 }
+
+/** Of all events, so that a misspelt one is noticed. */
+export const eventNames: Readonly<Record<keyof BusEvents, true>> = {
+  "connection-open": true,
+  "connection-loss": true,
+  "connection-failure": true,
+  "publish-block": true,
+  "publish-unblock": true,
+  gap: true,
+  recreation: true,
+  "handler-failure": true,
+  retry: true,
+  "dead-letter": true,
+  "message-drop": true,
+  "lease-loss": true,
+  "subscription-stop": true,
+  warning: true,
+};

@@ -1,5 +1,6 @@
 /** `bus.groups`: groups as the broker has them, and the rule that all members of one bus state the same of their group. */
 import { HalyardError } from "./errors.ts";
+import { assertKnownOptions } from "./known-options.ts";
 import { parsePattern } from "./pattern.ts";
 import type { Session } from "./spi/backend.ts";
 import type { GroupInfo } from "./spi/control.ts";
@@ -17,12 +18,17 @@ export interface Groups {
   purge(name: string): Promise<number | undefined>;
 }
 
+const changeNames: ReadonlySet<string> = new Set(["add", "drop"]);
+
 export type ControlCall = <Value>(what: string, run: (session: Session, signal: AbortSignal) => Promise<Value>) => Promise<Value>;
 
 export function groupsOf(call: ControlCall, definitions: GroupDefinitions): Groups {
   return {
-    async define(name, { add = [], drop = [] }) {
+    async define(name, patterns) {
       assertGroupName(name);
+      assertKnownOptions("groups.define", patterns, changeNames);
+      const { add = [], drop = [] } = patterns;
+      if (!Array.isArray(add) || !Array.isArray(drop)) throw new HalyardError("INVALID_OPTIONS", "groups.define: add and drop are lists of patterns.");
       const change = { add: add.map(parsePattern), drop: drop.map(parsePattern) };
       await call(`Defining group ${name}`, ({ admin }, signal) => admin.defineGroup(name, change, signal));
     },

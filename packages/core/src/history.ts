@@ -2,6 +2,7 @@
 import { type Encoding, messageOf, unpackPayload } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import type { ControlCall } from "./groups.ts";
+import { assertKnownOptions } from "./known-options.ts";
 import type { Message } from "./message.ts";
 import { parsePattern, type TopicPattern } from "./pattern.ts";
 import type { Session } from "./spi/backend.ts";
@@ -23,6 +24,20 @@ export interface HistoryEntry<Payload = unknown, Topic extends string = string> 
   readonly error: Error | undefined;
 }
 
+const optionNames: ReadonlySet<string> = new Set(["from", "limit"] satisfies (keyof HistoryOptions)[]);
+
+function assertOptions(options: HistoryOptions): void {
+  assertKnownOptions("history", options, optionNames);
+  const { from = "start", limit = 1 } = options;
+  if (!(typeof limit === "number" && limit > 0)) throw new HalyardError("INVALID_OPTIONS", "limit must be a number above 0.");
+  if (!isStart(from)) throw new HalyardError("INVALID_OPTIONS", 'from must be "start", { after: position } or { timeMs } with milliseconds since 1970.');
+}
+
+function isStart(from: HistoryStart): boolean {
+  if (typeof from !== "object" || from === null) return from === "start";
+  return "after" in from ? typeof from.after === "string" : Number.isFinite(from.timeMs);
+}
+
 /** Messages read at once. */
 const pageMax = 500;
 
@@ -32,8 +47,8 @@ export async function* readHistory(
   patterns: readonly TopicPattern[],
   options: HistoryOptions,
 ): AsyncGenerator<HistoryEntry> {
+  assertOptions(options);
   let rest = options.limit ?? Number.POSITIVE_INFINITY;
-  if (!(rest > 0)) throw new HalyardError("INVALID_OPTIONS", "limit must be a number above 0.");
   for (let from = options.from ?? "start"; rest > 0; ) {
     const limit = Math.min(pageMax, rest);
     const page = await call("Reading the history", (session, signal) => historyOf(session).read({ patterns, from, limit, signal }));

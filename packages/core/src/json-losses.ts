@@ -7,7 +7,7 @@
  * the time of `JSON.stringify`.) `findLoss` is the slow one, asked where the answer was no, and says what and where, or that it is fine after all.
  *
  * Three things are left alone, because everybody expects them: a property that is `undefined` is left out, as if it had not been written; a `Date`
- * becomes its ISO text; and an object with `toJSON` says itself what it is. In a list `undefined` is refused: it would come back as null.
+ * becomes its ISO text; and an object with `toJSON` says itself what it is, but for a `Buffer`, which is bytes. In a list `undefined` is refused: it would come back as null.
  */
 
 /** What cannot be carried, and where it was found. */
@@ -58,6 +58,8 @@ function lossAt(value: unknown, path: string, key: string): Loss | undefined {
     const what = lostPrimitive(value);
     return what === undefined ? undefined : { path, what };
   }
+  // Its own toJSON makes a list of numbers of it, four times as long, and nobody gets bytes back.
+  if (Buffer.isBuffer(value)) return { path, what: "a Buffer" };
   const toJson: unknown = "toJSON" in value ? value.toJSON : undefined;
   if (typeof toJson === "function") {
     if (value instanceof Date && Number.isNaN(value.getTime())) return { path, what: "a Date that is no date" };

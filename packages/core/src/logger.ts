@@ -1,3 +1,5 @@
+import { HalyardError } from "./errors.ts";
+
 /**
  * What a bus writes its log to: the shape of pino, so that a pino logger can be passed as it is. Details are plain, JSON-safe data; names and texts
  * from outside only ever stand in details or in quotes, so nobody can forge a line. Without a logger nothing is written.
@@ -16,6 +18,15 @@ const write = (): void => {};
 /** The default: writes nothing. */
 export const silentLogger: Logger = { debug: write, info: write, warn: write, error: write, child: () => silentLogger };
 
+const levels = ["debug", "info", "warn", "error"] as const;
+
+/** @throws INVALID_OPTIONS */
+export function assertLogger(logger: Logger): void {
+  const missing = typeof logger === "object" || typeof logger === "function" ? levels.filter((level) => typeof logger?.[level] !== "function") : levels;
+  if (missing.length > 0)
+    throw new HalyardError("INVALID_OPTIONS", `logger must have debug, info, warn and error, as pino and console have; missing: ${missing.join(", ")}.`);
+}
+
 /** `logger.child` where there is one, otherwise a wrapper that does the same. */
 export function childLogger(logger: Logger, bindings: object): Logger {
   if (logger.child !== undefined) return logger.child(bindings);
@@ -32,7 +43,7 @@ export function childLogger(logger: Logger, bindings: object): Logger {
 export function containedLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;
   const contained =
-    (level: "debug" | "info" | "warn" | "error") =>
+    (level: (typeof levels)[number]) =>
     (details: object, message: string): void => {
       try {
         logger[level](details, message);

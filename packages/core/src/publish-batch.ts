@@ -13,6 +13,7 @@ export interface BatchItem {
 
 /** In order. Rejects with `BATCH_INCOMPLETE` if any was not accepted; `details.results` has a receipt or an error for each. */
 export async function publishBatch(line: PublishLine, items: readonly BatchItem[]): Promise<readonly PublishReceipt[]> {
+  if (!Array.isArray(items)) throw new HalyardError("INVALID_OPTIONS", "publishBatch takes a list: publishBatch([{ topic, payload, options }]).");
   const results = await Promise.allSettled(items.map(({ topic, payload, options }) => publish(line, undefined, topic, payload, options)));
   const receipts: PublishReceipt[] = [];
   for (const result of results) if (result.status === "fulfilled") receipts.push(result.value);

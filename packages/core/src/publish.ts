@@ -3,8 +3,9 @@
  * `outbox.add` (batching, sending, repeating, deadlines) is told in `outbox.ts`.
  */
 import { channels } from "./diagnostics.ts";
-import { type PackContext, type PublishOptions, pack, withOwnHeaders } from "./envelope.ts";
+import { type PackContext, type PublishOptions, pack, publishOptionNames, withOwnHeaders } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
+import { assertKnownOptions } from "./known-options.ts";
 import { ownHeaders } from "./message.ts";
 import type { PublishStep } from "./middleware.ts";
 import type { Outbox } from "./outbox.ts";
@@ -82,7 +83,10 @@ async function inTurn(
 }
 
 function send(line: PublishLine, target: Target | undefined, topic: string, payload: unknown, options: PublishOptions | undefined): Promise<PublishReceipt> {
-  if (options !== undefined) assertCan(line.capabilities(), options);
+  if (options !== undefined) {
+    assertKnownOptions("publish", options, publishOptionNames);
+    assertCan(line.capabilities(), options);
+  }
   const packed = pack(topic, payload, options, line.packing(), line.nowMs());
   const message = target !== undefined && "group" in target ? addressed(packed, target.group) : packed;
   const receipt = line.outbox.add(message, outgoingOptions(line, target, options));

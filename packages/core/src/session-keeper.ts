@@ -146,6 +146,10 @@ export class SessionKeeper {
         outer ?? this.#closing.signal,
       );
     } catch (thrown) {
+      if (isHalyardError(thrown, "TIMEOUT"))
+        throw new HalyardError("TIMEOUT", `${thrown.message} Nobody answered there, or not as expected: check address, port, TLS and firewall.`, {
+          cause: thrown,
+        });
       if (isHalyardError(thrown)) throw thrown;
       throw new HalyardError("CONNECT_FAILED", `Connecting to ${backend.name} failed: ${asError(thrown).message}`, { cause: thrown });
     }

@@ -1,5 +1,6 @@
 /** What a subscription may be told, and the checks that need no broker. */
 import { HalyardError } from "./errors.ts";
+import { assertKnownOptions } from "./known-options.ts";
 import { type ResolvedRetryPolicy, type RetryPolicy, resolveRetry } from "./retry.ts";
 import type { GroupRequest } from "./spi/subscription.ts";
 import { assertGroupName, shown } from "./topic.ts";
@@ -88,7 +89,7 @@ const known: ReadonlySet<string> = new Set([
 
 /** @throws INVALID_OPTIONS, INVALID_GROUP */
 export function resolveSubscribeOptions(options: SubscribeOptions, busRetry: ResolvedRetryPolicy): ResolvedSubscribeOptions {
-  for (const name of Object.keys(options)) if (!known.has(name)) throw invalid(`subscribe has no option ${shown(name)}. Known: ${[...known].join(", ")}.`);
+  assertKnownOptions("subscribe", options, known);
   const { group, concurrency = 1, exclusive = false, ack = "handled", from = "new", dedup } = options;
   if (group !== undefined) assertGroupName(group);
   wholeNumber("concurrency", concurrency, concurrencyMax);

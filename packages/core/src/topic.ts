@@ -56,7 +56,7 @@ export function assertTopic(topic: string): void {
 export function topicCheck(): (topic: string) => void {
   let last: string | undefined;
   return (topic) => {
-    if (topic === last) return;
+    if (topic === last && last !== undefined) return;
     assertTopic(topic);
     last = topic;
   };

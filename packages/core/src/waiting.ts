@@ -34,7 +34,7 @@ export async function withDeadline<Value>(
       reject(error);
     };
     abort = () => stop(new HalyardError("ABORTED", `${what} was aborted.`, { cause: outer?.reason }));
-    cancel = clock.after(timeoutMs, () => stop(new HalyardError("TIMEOUT", `${what} took longer than ${timeoutMs} ms.`)));
+    cancel = clock.after(timeoutMs, () => stop(new HalyardError("TIMEOUT", `${what} took longer than ${Math.round(timeoutMs)} ms.`)));
   });
   if (outer?.aborted) abort();
   else outer?.addEventListener("abort", abort);

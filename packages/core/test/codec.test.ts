@@ -39,6 +39,7 @@ test.for([
   [{ list: new Array<number>(2) }, "payload.list[0] is undefined"],
   [{ deep: [1n] }, "payload.deep[0] is a bigint"],
   [{ bytes: new Uint8Array(2) }, "payload.bytes is a Uint8Array"],
+  [{ bytes: Buffer.from("a") }, "payload.bytes is a Buffer"],
   [{ vector: new Float32Array(2) }, "payload.vector is a Float32Array"],
   [{ bytes: new ArrayBuffer(2) }, "payload.bytes is an ArrayBuffer"],
   [{ error: new RangeError("r") }, "payload.error is an Error"],
@@ -77,7 +78,6 @@ test("what everybody expects of JSON passes: dates as text, undefined properties
     url: new URL("https://example.org/a"),
     order: new Order(),
     bare,
-    bytes: Buffer.from("a"),
     boxed: Object(7),
   };
   expect(codec.decode(codec.encode(payload))).toEqual({
@@ -85,7 +85,6 @@ test("what everybody expects of JSON passes: dates as text, undefined properties
     url: "https://example.org/a",
     order: { id: "o1", items: [{ sku: "a" }] },
     bare: { b: 1 },
-    bytes: { type: "Buffer", data: [97] },
     boxed: 7,
   });
 });
