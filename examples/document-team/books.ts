@@ -1,4 +1,5 @@
 /** The end of the demo: everybody leaves, then the books are closed, and kept beside the report, so that anybody can check the sums. */
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Balance, balance, type ProcessLedger } from "./balance.ts";
@@ -24,7 +25,9 @@ export async function closeBooks({ team, coordinator, options, screen, scratch }
 export async function collectLedgers(
   members: readonly { readonly name: string; readonly ledgerPath: string; readonly note: string }[],
 ): Promise<readonly ProcessLedger[]> {
-  return Promise.all(members.map(async ({ name, note, ledgerPath }) => ({ name, note, entries: readLedger(await readFile(ledgerPath, "utf8")) })));
+  // Who was told to leave on its way in has written nothing.
+  const written = members.filter(({ ledgerPath }) => existsSync(ledgerPath));
+  return Promise.all(written.map(async ({ name, note, ledgerPath }) => ({ name, note, entries: readLedger(await readFile(ledgerPath, "utf8")) })));
 }
 
 /** `ledger.txt` for people, `ledger.json` for programs, and `ledger/` with every line that they were made from. */

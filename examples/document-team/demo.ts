@@ -4,6 +4,7 @@ import { collectLedgers } from "./books.ts";
 import { type Killing, killAtWork } from "./kill.ts";
 import { lookAtDeadLetters, reasonOf } from "./second-chance.ts";
 import { type Stage, work } from "./stage.ts";
+import type { Member } from "./team.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The share of the documents that is done when the analyst is killed. */
@@ -57,9 +58,20 @@ async function killOne(stage: Stage): Promise<Killing | undefined> {
   screen.say(
     `${screen.paint("red", `Killed ${member.name}`)} (process ${member.pid}, SIGKILL) while it worked on ${inHand.length} ${inHand.length === 1 ? "document" : "documents"}; it had done ${handledBefore}.`,
   );
-  const { name, pid } = await team.start("analyst", `analyst-${options.workers + 1}`);
-  screen.say(`${screen.paint("green", `Started ${name}`)} (process ${pid}) in its place.`);
+  await startInPlace(stage);
   return killing;
+}
+
+async function startInPlace({ team, screen }: Pick<Stage, "team" | "screen">): Promise<void> {
+  const { name, pid } = await team.startAnalyst();
+  screen.say(`${screen.paint("green", `Started ${name}`)} (process ${pid}) in its place.`);
+}
+
+/** Not in the play: a person killed an analyst, to see what becomes of its work. */
+export async function replaceKilled(stage: Pick<Stage, "team" | "screen" | "events">, { name, pid }: Member, by: NodeJS.Signals): Promise<void> {
+  stage.events.push(`${name} was killed by hand, with ${by}.`);
+  stage.screen.say(`${stage.screen.paint("red", `You killed ${name}`)} (process ${pid}, ${by}). What it had in hand comes again to the others.`);
+  await startInPlace(stage);
 }
 
 /** The proof that the killed analyst's work was not lost: who did it instead. */

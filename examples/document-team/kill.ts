@@ -35,6 +35,8 @@ export async function killAtWork(members: readonly Member[], isDone: () => Promi
 }
 
 async function tryOne(member: Member): Promise<Killing | undefined> {
+  // Somebody was faster, by hand.
+  if (member.note !== "") return undefined;
   member.signal("SIGSTOP");
   await pause(standsStillMs);
   if (look(member).inHand.length === 0) {

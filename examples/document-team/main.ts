@@ -10,7 +10,7 @@ import { backends, placeAt } from "./backends.ts";
 import { exitStatus } from "./balance.ts";
 import { closeBooks } from "./books.ts";
 import { Coordinator } from "./coordinator.ts";
-import { play } from "./demo.ts";
+import { play, replaceKilled } from "./demo.ts";
 import { Screen } from "./progress.ts";
 import { Team } from "./team.ts";
 import { UsageError } from "./usage-error.ts";
@@ -49,13 +49,20 @@ async function run(options: DemoArguments & { readonly folder: string }, screen:
     stop.signal.throwIfAborted();
     const backend = backendAt(address);
     const place = hasProcesses ? { backend: options.backend, address } : { shared: backend };
-    const team = new Team({ folder: scratch, flakyPercent: options.flakyPercent, place, onTrouble: (error) => stop.abort(error) });
+    const events: string[] = [];
+    const team: Team = new Team({
+      folder: scratch,
+      flakyPercent: options.flakyPercent,
+      place,
+      onTrouble: (error) => stop.abort(error),
+      onKilled: (member, by) => void replaceKilled({ team, screen, events }, member, by).catch((error: Error) => stop.abort(error)),
+    });
     const coordinator = await Coordinator.join({ backend, folder: scratch, signal: stop.signal, isGuest: options.url !== undefined });
     cleaning.push(
       () => coordinator.close(),
       () => team.stop(),
     );
-    const stage = { options, screen, team, coordinator, scratch, meetingTitle: title, signal: stop.signal, events: [] };
+    const stage = { options, screen, team, coordinator, scratch, meetingTitle: title, signal: stop.signal, events };
     await play(stage);
     const books = await within(closeBooks(stage), closesWithinMs, "The team did not come to an end");
     return exitStatus(books);

@@ -44,6 +44,8 @@ export interface TeamOptions {
   readonly place: MemberPlace | { readonly shared: Backend };
   /** A member ended that was not told to. */
   onTrouble(error: Error): void;
+  /** Somebody else killed an analyst with a signal, as a person may who wants to see what becomes of its work. */
+  onKilled(member: Member, by: NodeJS.Signals): void;
 }
 
 const startsWithinMs = 30_000;
@@ -67,6 +69,11 @@ export class Team {
     return within(start, startsWithinMs, `${name} did not begin to work`);
   }
 
+  /** Starts one more, in the place of one that is gone. */
+  startAnalyst(): Promise<Member> {
+    return this.start("analyst", `analyst-${this.members.filter(({ role }) => role === "analyst").length + 1}`);
+  }
+
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all(this.members.map((member) => member.stop()));
@@ -86,7 +93,8 @@ export class Team {
   }
 
   #startProcess(plan: MemberPlan, place: MemberPlace): Promise<Member> {
-    const child = fork(fileURLToPath(new URL("./member.js", import.meta.url)), [], {
+    // Its name stands in the list of processes, for those who want to kill one by hand.
+    const child = fork(fileURLToPath(new URL("./member.js", import.meta.url)), [plan.name], {
       env: { ...process.env, [planVariable]: JSON.stringify({ ...plan, place }) },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       execArgv: [],
@@ -101,12 +109,23 @@ export class Team {
     const member: Member = { name, role, ledgerPath, pid: child.pid, note: "", signal, stop: () => stopProcess(member), gone };
     this.members.push(member);
     return new Promise((resolve, reject) => {
-      child.once("message", () => resolve(member));
+      let works = false;
+      child.once("message", () => {
+        works = true;
+        resolve(member);
+      });
       child.once("error", reject);
       child.once("exit", (code, by) => {
         if (code === 0 || member.note !== "") return;
+        if (by !== null && works && role === "analyst" && !this.#isStopping) {
+          member.note = "killed by hand";
+          this.#options.onKilled(member, by);
+          return;
+        }
         member.note = by ?? `exit status ${code}`;
-        const error = new Error(`${name} (process ${child.pid}) ended by itself: ${member.note}.\n${errors()}`.trim());
+        const how =
+          by === null ? `ended by itself with status ${code}` : `was killed from outside with ${by}, and the demo stops: only analysts at work are replaced`;
+        const error = new Error(`${name} (process ${child.pid}) ${how}.\n${errors()}`.trim());
         reject(error);
         if (!this.#isStopping) this.#options.onTrouble(error);
       });

@@ -1,5 +1,5 @@
 /** The demo as people run it: the compiled program, its exit status, its output and what it leaves behind. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -62,6 +62,12 @@ async function writeDocuments(folder: string, count: number): Promise<string> {
   return documents;
 }
 
+/** As a person finds it: by its name in the list of processes. */
+function processOf(parent: number | undefined, name: string): number {
+  const list = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(parent)], { encoding: "utf8" });
+  return Number.parseInt(list.split("\n").find((line) => line.endsWith(` ${name}`)) ?? "", 10);
+}
+
 const booksOf = (folder: string): Balance => JSON.parse(readFileSync(join(folder, "out/ledger.json"), "utf8")) as Balance;
 
 /** The books closed once more, by other means: from the lines alone. */
@@ -101,6 +107,42 @@ describe("the demo", () => {
       expect(markdown).toMatch(/damaged copies\/\d-document.* \| damaged copy; redriven: /);
       expect(html).toContain("<b>101</b>documents");
       expect(html?.match(/<svg/g)).toHaveLength(7);
+      expect(readdirSync(join(folder, "tmp"))).toEqual([]);
+    },
+    deadlineMs,
+  );
+
+  it(
+    "goes on when somebody kills an analyst by hand, and loses nothing",
+    async () => {
+      const folder = await scratchFolder();
+      const documents = await writeDocuments(folder, 100);
+      const { child, ended, said } = start(folder, "--folder", documents, "--no-kill");
+      await said(" documents (");
+      process.kill(processOf(child.pid, "analyst-2"), "SIGKILL");
+      const { code, text, errors } = await ended;
+      expect(errors).toBe("");
+      expect(text).toMatch(/You killed analyst-2 \(process \d+, SIGKILL\)/);
+      expect(text).toMatch(/Started analyst-4 \(process \d+\) in its place/);
+      expect(code).toBe(0);
+      expect(booksOf(folder)).toMatchObject({ lost: [], dead: 2 });
+      expect(booksOf(folder).processes.find(({ name }) => name === "analyst-2")?.note).toBe("killed by hand");
+      expect(missingFromLines(folder, 2)).toBe(0);
+    },
+    deadlineMs,
+  );
+
+  it(
+    "says that the reader was killed by hand, and ends",
+    async () => {
+      const folder = await scratchFolder();
+      const documents = await writeDocuments(folder, 100);
+      const { child, ended, said } = start(folder, "--folder", documents, "--no-kill");
+      await said(" documents (");
+      process.kill(processOf(child.pid, "reader"), "SIGKILL");
+      const { code, errors } = await ended;
+      expect(errors).toMatch(/reader \(process \d+\) was killed from outside with SIGKILL, and the demo stops/);
+      expect(code).toBe(1);
       expect(readdirSync(join(folder, "tmp"))).toEqual([]);
     },
     deadlineMs,
