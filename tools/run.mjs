@@ -59,7 +59,8 @@ function main() {
 /** @returns {number} exit status, as every command below */
 function build() {
   forgetDeletedBuilds();
-  return install() || turbo(["build"]);
+  // What a build says is of interest where it fails.
+  return install() || turbo(["build", "--output-logs=errors-only"]);
 }
 
 /** The compiler believes its notes and not the disk: with them left behind, a deleted dist folder would stay empty. */
