@@ -83,12 +83,14 @@ export class GroupStore {
   ): Promise<EnsuredGroup> {
     const { topology, hasManyFilters, settings } = this.#parts;
     let isNew = false;
+    let before: readonly SourceEntry[] = [];
     const record = await this.#change(group, async (old) => {
       isNew = old === undefined || old.isRemoved === true;
       if (isNew && from !== "new" && settings.stream.retention !== "limits")
         throw new HalyardError("UNSUPPORTED", 'A group can start earlier only where the stream keeps messages: nats({ stream: { retention: "limits" } }).');
       if (old?.isRemoved === true) await this.#purgeInbox(group);
       const base = old === undefined || old.isRemoved === true ? emptyRecord(this.#incarnation()) : old;
+      before = base.sources;
       const known = new Set(base.patterns.filter(({ until }) => until === undefined).map(({ text }) => text));
       if (!isNew && change.add.every(({ text }) => known.has(text)) && !change.drop.some(({ text }) => known.has(text))) return base;
       const last = isNew && from !== "new" ? 0 : await this.#lastSequence(topology);
@@ -99,7 +101,7 @@ export class GroupStore {
       );
       return addPatterns(dropped, change.add, { hasManyFilters, lastSequence: last });
     });
-    const ensured = await this.ensureConsumers(group, record, isNew ? from : "new");
+    const ensured = await this.ensureConsumers(group, record, isNew ? from : "new", before);
     await this.#removeIdle(group, ensured.record);
     return isNew ? { ...ensured, remade: [] } : ensured;
   }
@@ -109,21 +111,24 @@ export class GroupStore {
     await this.#change(group, async (old) => old ?? record);
   }
 
-  async ensureConsumers(group: string, known: GroupRecord, from: StartFrom = "new"): Promise<EnsuredGroup> {
+  /** `before`: the sources that should have consumers already; what is missing of others is made, and was not lost. */
+  async ensureConsumers(group: string, known: GroupRecord, from: StartFrom = "new", before = known.sources): Promise<EnsuredGroup> {
     const { topology } = this.#parts;
     const lastSequence = await this.#lastSequence(topology);
     const record = rewound(known, lastSequence) === known ? known : await this.#change(group, async (old) => rewound(old ?? known, lastSequence));
     const remade: string[] = [];
-    const ensure = async (stream: string, config: Partial<ConsumerConfig> & { durable_name: string }): Promise<ConsumerInfo> => {
+    const ensure = async (stream: string, config: Partial<ConsumerConfig> & { durable_name: string }, isFresh: boolean): Promise<ConsumerInfo> => {
       const found = await this.#parts.api.consumerInfo(stream, config.durable_name);
       if (found !== undefined) return assertConsumer(stream, config, found);
       const info = await this.#add(stream, config);
-      remade.push(`consumer ${config.durable_name} of stream ${stream}`);
+      if (!isFresh) remade.push(`consumer ${config.durable_name} of stream ${stream}`);
       return info;
     };
     const infos = await Promise.all([
-      ...record.sources.map((source) => ensure(topology.stream, this.#topicConsumer(group, source, from))),
-      ensure(topology.inbox, this.#inboxConsumer(group)),
+      ...record.sources.map((source) =>
+        ensure(topology.stream, this.#topicConsumer(group, source, from), !before.some(({ number }) => number === source.number)),
+      ),
+      ensure(topology.inbox, this.#inboxConsumer(group), false),
     ]);
     const ackWaitMs = Math.min(...infos.map(({ config }) => (config.ack_wait ?? Number.POSITIVE_INFINITY) / millionNs));
     return { record, remade, ackWaitMs: Number.isFinite(ackWaitMs) ? ackWaitMs : this.#parts.settings.ackWaitMs };

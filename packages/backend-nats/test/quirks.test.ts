@@ -70,6 +70,20 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
 }
 
 describe("what is deleted under us", { timeout: 60_000 }, () => {
+  it("is not what was never there: a pattern that a group gets later is no loss", async () => {
+    const bus = await busOn(space());
+    const made: string[] = [];
+    bus.on("recreation", ({ what }) => void made.push(what));
+    await bus.groups.define("empty", {});
+    await bus.subscribe("a.b", { group: "empty" }, () => undefined);
+    await bus.groups.define("known", { add: ["c.d"] });
+    const seen: string[] = [];
+    await bus.subscribe(["c.d", "e.#"], { group: "known" }, ({ topic }) => void seen.push(topic));
+    for (const topic of ["c.d", "e", "e.f"]) await bus.publish(topic, 1);
+    await until(() => seen.length === 3, "the group gets all that its patterns match");
+    expect(made).toEqual([]);
+  });
+
   for (const suffix of ["", "_inbox", "_dead"]) {
     it(`is made again: stream {ns}${suffix}`, async () => {
       const namespace = space();
