@@ -33,9 +33,11 @@ function checkOne(workspace: Workspace, packages: readonly Workspace[], archives
       .filter((library) => !librariesOf(packages, (one) => ours.has(one)).has(library))
       .filter((library) => existsSync(join(project, "node_modules", library)));
     const importing = run(project, process.execPath, ["--input-type=module", "--eval", `await import(${JSON.stringify(name)})`]);
+    const requiring = run(project, process.execPath, ["--input-type=commonjs", "--eval", `require("@halyard/core"); require(${JSON.stringify(name)})`]);
     return [
       ...foreign.map((library) => `${workspace.path}: installing it brings ${library}, which it does not need.`),
       ...(importing.passed ? [] : [`${workspace.path}: it cannot be imported where only core and itself are installed.\n${importing.output}`]),
+      ...(requiring.passed ? [] : [`${workspace.path}: CommonJS cannot require it, as the README says.\n${requiring.output}`]),
     ];
   } finally {
     rmSync(project, { recursive: true, force: true });
