@@ -108,7 +108,7 @@ export class Handlers {
 
   pause(): void {
     this.#isPaused = true;
-    if (!this.#isLive) this.giveBackUnstarted(); // a live copy cannot be given back: it waits for resume
+    if (!this.#isLive) this.giveBackIdle(); // a live copy cannot be given back: it waits for resume
   }
 
   resume(): void {
@@ -116,8 +116,14 @@ export class Handlers {
     this.startNext();
   }
 
+  /** What waits between two runs in place goes back too, and begins again with its first attempt. */
+  giveBackIdle(): void {
+    this.giveBackUnstarted();
+    for (const flight of this.#inPlace.takeAll()) this.#settle(flight, release);
+  }
+
   giveBackUnstarted(): void {
-    for (const flight of [...this.#backlog.takeAll(), ...this.#inPlace.takeAll()]) this.#settle(flight, release);
+    for (const flight of this.#backlog.takeAll()) this.#settle(flight, release);
   }
 
   /** The source is gone, and what it handed over comes again; what runs is told. A live subscription keeps its copies: nobody hands them over again. */
@@ -142,7 +148,7 @@ export class Handlers {
   /** Gives back what has not started and waits for the rest. False if some handlers did not end in time: they are told, and their messages come again. */
   async close(timeoutMs: number): Promise<boolean> {
     this.#isClosing = true;
-    this.giveBackUnstarted();
+    this.giveBackIdle();
     if (this.#running === 0) return true;
     this.#idle = deferred();
     if (await endsWithin(this.#parts.clock, timeoutMs, this.#idle.promise)) return true;

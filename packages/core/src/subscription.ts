@@ -315,7 +315,7 @@ export class RunningSubscription implements Subscription, FlightHost {
     }
     if (isSuspicious) this.#isolate(isAlone);
     else this.#credit.open();
-    if (this.#closing.signal.aborted || (this.#credit.isPaused && this.group !== undefined)) this.#handlers.giveBackUnstarted();
+    if (this.#closing.signal.aborted || (this.#credit.isPaused && this.group !== undefined)) this.#handlers.giveBackIdle();
     this.#handlers.startNext();
     settler.flush();
   }
@@ -326,7 +326,10 @@ export class RunningSubscription implements Subscription, FlightHost {
     return message.headers[ownHeaders.trials] !== undefined || deliveries - this.#parts.survivors.of(message.id) > crashBudget;
   }
 
-  /** One at a time until the suspects are through: if one kills this process, nothing else is counted against. */
+  /**
+   * One at a time until the suspects are through: if one kills this process, nothing else is counted against. What has begun is waited for, also between two
+   * runs in place: given back, it would come first again, fail again, and be given back again for the suspect behind it, for ever.
+   */
   #isolate(isAlone: boolean): void {
     this.#credit.narrow();
     if (!isAlone) this.#handlers.giveBackUnstarted();

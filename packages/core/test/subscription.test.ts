@@ -302,6 +302,22 @@ test("suspects are isolated: what has not started goes back, and they come one a
   expect(backend.subscription.credits.at(-1)).toBe(10);
 });
 
+test("a message between two runs in place is not given back for a suspect behind it: it keeps its attempt, its delay and its place", async () => {
+  const { bus, backend, clock } = await fakeBus({ retry: { delayMs: 1_000, jitter: 0 } });
+  const runs = new Runs();
+  await bus.subscribe("#", { group: "g", ordered: true, concurrency: 3, inFlightMax: 10 }, runs.handle);
+  backend.subscription.deliver(delivery("failing", { key: "k" }));
+  await quiet();
+  await runs.fail("failing");
+  backend.subscription.deliver(delivery("suspect", { key: "l" }, 4), delivery("next", { key: "k" }));
+  await quiet();
+  expect(backend.subscription.outcomes).toEqual(["suspect:release", "next:release"]);
+  await clock.advance(1_000);
+  expect(runs.started).toEqual(["failing", "failing"]);
+  await runs.end("failing");
+  expect(backend.subscription.outcomes.at(-1)).toBe("failing:ack");
+});
+
 test("a suspect is tried alone, each trial written down first; the fourth is refused without running", async () => {
   const { bus, backend } = await fakeBus();
   const runs = new Runs();
