@@ -40,10 +40,9 @@ export class JetStreamApi {
     return purged;
   }
 
-  /** Removes what is stored up to a sequence, on one subject or on all. */
-  async purgeUpTo(stream: string, sequence: number, subject?: string): Promise<void> {
-    const options = subject === undefined ? { seq: sequence + 1 } : { filter: subject, seq: sequence + 1 };
-    await orMissing(this.#manager.streams.purge(stream, options), apiCodes.streamNotFound, `Removing what was handled from ${stream}`);
+  /** Removes what is stored up to a sequence. */
+  async purgeUpTo(stream: string, sequence: number): Promise<void> {
+    await orMissing(this.#manager.streams.purge(stream, { seq: sequence + 1 }), apiCodes.streamNotFound, `Removing what was handled from ${stream}`);
   }
 
   /** Sequence of the first message from `from` on whose subject passes the filter. */

@@ -5,6 +5,10 @@
  *
  * What waits is never counted (a 2.9 server may count wrongly): what a group still needs begins with the first stored message above its consumer's floor
  * that passes the consumer's filter, and that message is looked up. Floors only ever lag behind, also after a crash, so what is removed was handled.
+ *
+ * What all have passed is purged. Beyond that messages are deleted one by one, not purged by topic: a purge with a filter changes the state of every consumer
+ * whose filter takes that topic and more. 2.9.10 then forgets what such a consumer has in its members' hands, and skips what it has still to hand out
+ * (measured, also where the purge removes nothing; https://github.com/nats-io/nats-server/pull/3838, 3892, 5075, and with several filters 8572 of 2026).
  */
 import type { Clock } from "@halyard/core/spi";
 import type { ConsumerInfo } from "@nats-io/jetstream";
@@ -14,8 +18,10 @@ import type { Topology } from "./names.ts";
 
 /** A session looks that often while it moves messages, give or take half of it: many sessions do not look in the same moment. */
 const sweepMs = 10_000;
-/** Topics that one sweep looks at and purges one by one, where some group is behind. */
-const purgesMax = 256;
+/** Messages that one sweep deletes one by one, where some group is behind. */
+const deletesMax = 5_000;
+/** Asked for without waiting for the answers in between. */
+const deletesAtOnceMax = 64;
 
 /** Everything up to `floor` that passes `filter` was handled. */
 export interface Floor {
@@ -86,13 +92,33 @@ export class Sweeper {
   async #sweepTopics(floors: readonly Floor[], lowest: number, last: number): Promise<void> {
     const { api, topology } = this.#parts;
     const info = await api.streamInfo(topology.stream, `${topology.topicPrefix}>`);
-    let purges = 0;
+    let rest = deletesMax;
     for (const subject of Object.keys(info?.state.subjects ?? {})) {
       const floor = lowestOf(floors, last, subject.slice(topology.topicPrefix.length).split("."));
-      if (floor <= lowest) continue;
-      if (purges++ === purgesMax) return;
-      await api.purgeUpTo(topology.stream, floor, subject);
+      if (floor > lowest) rest -= await this.#deleteBetween(subject, lowest, floor, rest);
+      if (rest <= 0) return;
     }
+  }
+
+  /** Returns how many messages it has deleted. */
+  async #deleteBetween(subject: string, lowest: number, floor: number, countMax: number): Promise<number> {
+    const { api, topology } = this.#parts;
+    let open: Promise<void>[] = [];
+    let count = 0;
+    for (let from = lowest + 1; count < countMax; count++) {
+      const sequence = await api.nextOn(topology.stream, subject, from);
+      if (sequence === undefined || sequence > floor) break;
+      const deleting = api.deleteMessage(topology.stream, sequence);
+      deleting.catch(() => undefined); // heard below, unless the next look-up fails first
+      open.push(deleting);
+      if (open.length >= deletesAtOnceMax) {
+        await Promise.all(open);
+        open = [];
+      }
+      from = sequence + 1;
+    }
+    await Promise.all(open);
+    return count;
   }
 
   async #floors(consumers: readonly ConsumerInfo[], last: number): Promise<readonly Floor[]> {

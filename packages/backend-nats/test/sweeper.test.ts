@@ -87,6 +87,21 @@ test("a group that is behind keeps nothing but what is its own to handle", async
   expect(await stored()).toEqual({ "shop.often": 1 });
 });
 
+test("a group that takes more topics than those that are swept keeps what is in its members' hands and what is still to come", async () => {
+  await group("wide", "shop.>");
+  await manager.consumers.update("shop", "wide", { ack_wait: 500 * 1e6 });
+  await group("slow", "shop.rare.*");
+  await publish("shop.rare.one", "shop.often", "shop.held", "shop.often", "shop.to-come");
+  await handle("wide", 3, [2]); // the third is in the hands of a member that dies; what comes after it has not been handed out
+  await sweeper.sweep();
+  expect(await stored()).toEqual({ "shop.rare.one": 1, "shop.held": 1, "shop.often": 1, "shop.to-come": 1 });
+  const again: string[] = [];
+  const consumer = await jetstream(connection).consumers.get("shop", "wide");
+  const messages = await consumer.fetch({ max_messages: 3, expires: 2_000 });
+  for await (const message of messages) again.push(message.subject);
+  expect(again.sort()).toEqual(["shop.held", "shop.often", "shop.to-come"]);
+});
+
 test("a group without members, and one that never got anything, keep their messages", async () => {
   await group("away", "shop.*");
   await publish("shop.a", "shop.b");
