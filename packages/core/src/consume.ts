@@ -158,7 +158,7 @@ function postpone(flight: Flight, line: ConsumeLine): Verdict {
 
 /** A suspect runs only when its trial is written down in this very copy, and nobody has died by the copy since. */
 function mustRecordTrial({ message, deliveries }: Flight, line: ConsumeLine): boolean {
-  return message.headers[ownHeaders.trials] === undefined || deliveries - line.survivors.of(message.id) > 1;
+  return message.headers[ownHeaders.trials] === undefined || deliveries - line.survivors.of(message.id, deliveries) > 1;
 }
 
 /**

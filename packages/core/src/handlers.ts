@@ -178,7 +178,7 @@ export class Handlers {
       verdict = this.#lineFailed(thrown);
     }
     if (!(verdict instanceof Promise)) return this.#finish(flight, verdict);
-    this.#parts.ticker.add(this.#watch);
+    this.#parts.ticker.add(this.#watch, nowMs);
     this.#await(flight, verdict);
     return undefined;
   }
@@ -286,9 +286,9 @@ export class Handlers {
   }
 
   /** The broker counts it as a hand-over, but nobody died. */
-  #noteRelease({ message }: Flight): void {
+  #noteRelease({ message, deliveries }: Flight): void {
     this.#counters.released++;
-    this.#line.survivors.note(message.id);
+    this.#line.survivors.note(message.id, deliveries);
   }
 
   #leave(flight: Flight, outcome: Outcome): void {

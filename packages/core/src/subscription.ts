@@ -276,10 +276,17 @@ export class RunningSubscription implements Subscription, FlightHost {
     this.#settler = undefined;
     this.#leases?.end();
     this.#leases = undefined;
-    if (this.group !== undefined) for (const { message } of this.#handlers.flights.all()) this.#parts.survivors.note(message.id);
+    if (this.group !== undefined) this.#noteSurvivors();
     this.#handlers.lose(settler, error);
     // Where only this subscription failed its session lives on: the old half must not go on receiving beside the new one.
     source.close().catch(() => undefined);
+  }
+
+  /** Where the process stood still until its connection was gone, a handler that ran may be why: to the broker that is no better than a crash. */
+  #noteSurvivors(): void {
+    const hasStalled = this.#parts.ticker.hasJustStalled();
+    for (const { message, deliveries, state } of this.#handlers.flights.all())
+      if (!hasStalled || state !== "running") this.#parts.survivors.note(message.id, deliveries);
   }
 
   #stop(error: HalyardError): void {
@@ -323,7 +330,7 @@ export class RunningSubscription implements Subscription, FlightHost {
   #isSuspect({ deliveries, message }: Delivery): boolean {
     if (deliveries <= crashBudget && message.headers === noHeaders) return false;
     if (this.group === undefined) return false;
-    return message.headers[ownHeaders.trials] !== undefined || deliveries - this.#parts.survivors.of(message.id) > crashBudget;
+    return message.headers[ownHeaders.trials] !== undefined || deliveries - this.#parts.survivors.of(message.id, deliveries) > crashBudget;
   }
 
   /**

@@ -1,17 +1,28 @@
 /**
  * Brokers count hand-overs, not deaths: a cut connection and a restarted broker count as well. This process knows better about what it held
  * itself or gave back untried: it is still here, so those hand-overs were no crash. Bounded; forgetting only makes a message a suspect earlier, never condemns it.
+ *
+ * Kept by the broker's own number of the hand-over: some brokers count what was given back, others hand it over again under the same number, and a copy
+ * made for a retry begins with 1.
  */
 const idsMax = 10_000;
 
-export class Survivors {
-  readonly #hands = new Map<string, number>();
+interface Hands {
+  /** The last hand-over that was survived. */
+  readonly last: number;
+  readonly times: number;
+}
 
-  /** This process held the message when the connection went, or gave it back, and lives. */
-  note(id: string): void {
-    const times = (this.#hands.get(id) ?? 0) + 1;
+export class Survivors {
+  readonly #hands = new Map<string, Hands>();
+
+  /** This process held the message when the connection went, or gave it back, and lives. `deliveries`: as the broker counted then. */
+  note(id: string, deliveries: number): void {
+    const known = this.#hands.get(id);
+    const before = known === undefined || known.last > deliveries ? 0 : known.times;
+    const times = known?.last === deliveries ? before : before + 1;
     this.#hands.delete(id);
-    this.#hands.set(id, times);
+    this.#hands.set(id, { last: deliveries, times });
     if (this.#hands.size <= idsMax) return;
     for (const oldest of this.#hands.keys()) {
       this.#hands.delete(oldest);
@@ -19,9 +30,11 @@ export class Survivors {
     }
   }
 
-  /** Hand-overs of this message that this process is known to have survived. */
-  of(id: string): number {
-    return this.#hands.size === 0 ? 0 : (this.#hands.get(id) ?? 0);
+  /** Of so many hand-overs of this copy, those that this process is known to have survived. */
+  of(id: string, deliveries: number): number {
+    if (this.#hands.size === 0) return 0;
+    const known = this.#hands.get(id);
+    return known === undefined || known.last > deliveries ? 0 : known.times;
   }
 
   /** Its copy was replaced by one that is counted from the start. */

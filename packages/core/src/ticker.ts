@@ -7,6 +7,11 @@ import type { Clock } from "./clock.ts";
 
 export const tickMs = 50;
 
+/** A tick so late means that something kept the process from running: long enough to end a connection that nobody kept alive. */
+const stallMsMin = 1_000;
+/** What a stall has broken is noticed within so long after it. */
+const aftermathMs = 1_000;
+
 /** Looks for what has passed; returns whether it still has anything to watch. */
 export type Watch = (nowMs: number) => boolean;
 
@@ -14,15 +19,25 @@ export class Ticker {
   readonly #clock: Clock;
   readonly #watches = new Set<Watch>();
   #cancel: (() => void) | undefined;
+  /** When the next tick should come. */
+  #dueMs = 0;
+  #stallEndMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Asks `watch` at every tick from now on, until it returns false. Adding it again is harmless. */
-  add(watch: Watch): void {
+  /** Asks `watch` at every tick from now on, until it returns false. Adding it again is harmless. `sinceMs`: when that began which it watches. */
+  add(watch: Watch, sinceMs?: number): void {
     this.#watches.add(watch);
-    this.#cancel ??= this.#clock.after(tickMs, this.#tick);
+    if (this.#cancel === undefined) this.#plan(sinceMs ?? this.#clock.monotonicMs());
+  }
+
+  /** Whether the process stood still for a second or more just now, while anything was watched. */
+  hasJustStalled(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const isStillLate = this.#cancel !== undefined && nowMs - this.#dueMs >= stallMsMin;
+    return isStillLate || nowMs - this.#stallEndMs < aftermathMs;
   }
 
   close(): void {
@@ -34,7 +49,13 @@ export class Ticker {
   readonly #tick = (): void => {
     this.#cancel = undefined;
     const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#dueMs >= stallMsMin) this.#stallEndMs = nowMs;
     for (const watch of [...this.#watches]) if (!watch(nowMs)) this.#watches.delete(watch);
-    if (this.#watches.size > 0) this.#cancel ??= this.#clock.after(tickMs, this.#tick);
+    if (this.#watches.size > 0 && this.#cancel === undefined) this.#plan(nowMs);
   };
+
+  #plan(nowMs: number): void {
+    this.#dueMs = nowMs + tickMs;
+    this.#cancel = this.#clock.after(tickMs, this.#tick);
+  }
 }

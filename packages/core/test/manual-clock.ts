@@ -45,6 +45,11 @@ export class ManualClock implements Clock {
     this.#move(untilMs);
   }
 
+  /** Time goes on and no timer runs, as when something keeps the event loop. */
+  stall(byMs: number): void {
+    this.#move(this.#monotonicMs + byMs);
+  }
+
   #next(untilMs: number): Timer | undefined {
     let first: Timer | undefined;
     for (const timer of this.#timers) if (timer.dueMs <= untilMs && (first === undefined || timer.dueMs < first.dueMs)) first = timer;

@@ -386,6 +386,23 @@ test("hand-overs that ended with a lost connection are no crash of this process"
   expect(runs.started).toHaveLength(8);
 });
 
+test("hand-overs that ended with a connection that a handler's own standstill broke count like deaths", async () => {
+  const fake = await fakeBus();
+  const { bus, backend, clock } = fake;
+  const runs = new Runs();
+  await bus.subscribe("#", { group: "g", concurrency: 20 }, (message, context) => {
+    clock.stall(5_000);
+    return runs.handle(message, context);
+  });
+  for (let deliveries = 1; deliveries <= 4; deliveries++) {
+    backend.subscription.deliver(delivery("m", {}, deliveries));
+    await quiet();
+    if (deliveries <= 3) await lostAndBack(fake);
+  }
+  expect(runs.started).toHaveLength(3);
+  expect(backend.subscription.outcomes).toEqual(["m:inbox"]);
+});
+
 test("after a loss a group drops what it held, its handlers are told, and what they say is not settled", async () => {
   const fake = await fakeBus();
   const { bus, backend } = fake;

@@ -45,3 +45,26 @@ test("a watch may add another while it is asked", async () => {
   await clock.advance(2 * tickMs);
   expect([asked, clock.timers]).toEqual([1, 0]);
 });
+
+test("tells of a stall while something is watched, before the late tick and shortly after it", async () => {
+  const clock = new ManualClock();
+  const ticker = new Ticker(clock);
+  clock.stall(5_000);
+  expect(ticker.hasJustStalled()).toBe(false); // nobody watched
+  ticker.add(() => true);
+  expect(ticker.hasJustStalled()).toBe(false);
+  clock.stall(1_100);
+  expect(ticker.hasJustStalled()).toBe(true);
+  await clock.advance(0);
+  expect(ticker.hasJustStalled()).toBe(true);
+  await clock.advance(1_000);
+  expect(ticker.hasJustStalled()).toBe(false);
+});
+
+test("what began before it was added may be what the process stood still in", async () => {
+  const clock = new ManualClock();
+  const ticker = new Ticker(clock);
+  clock.stall(3_000);
+  ticker.add(() => true, clock.monotonicMs() - 3_000);
+  expect(ticker.hasJustStalled()).toBe(true);
+});
