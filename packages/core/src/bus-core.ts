@@ -323,6 +323,7 @@ export class BusCore {
   }
 
   #onLost(error: Error): void {
+    if (!this.#ticker.hasJustStalled()) this.#survivors.noteLoss(this.#options.clock.nowMs());
     for (const subscription of this.#subscriptions) subscription.onSessionEnd(error);
     this.#reports.lost(error);
   }

@@ -164,14 +164,18 @@ function mustRecordTrial({ message, deliveries }: Flight, line: ConsumeLine): bo
 /**
  * The broker's count makes a suspect, never a verdict: it also rises for messages that were merely buffered beside the culprit, sent into a dead
  * line or given back. So a suspect is tried alone, and each trial is written into the message before it begins: what comes back from its last
- * trial without an end has killed its process.
+ * trial without an end has killed its process. Where this process has lost its connection since the trial was written, others may have lost theirs in the
+ * middle of it: that trial is repeated, not counted.
  */
 function recordTrial(flight: Flight, line: ConsumeLine): Verdict {
   const { message } = flight;
-  const trials = Number(message.headers[ownHeaders.trials] ?? 0) + 1;
+  const { trials: known, triedAt } = ownHeaders;
+  const before = Number(message.headers[known] ?? 0);
+  const trials = before > 0 && line.survivors.hasLostSince(Number(message.headers[triedAt] ?? 0)) ? before : before + 1;
   if (trials > crashBudget) return deadLetter(flight, line, "crashed", crashError(trials - 1));
   line.survivors.forget(message.id);
-  return { type: "move", to: "inbox", message: { ...message, headers: withOwnHeaders(message.headers, { [ownHeaders.trials]: String(trials) }) }, delayMs: 0 };
+  const headers = withOwnHeaders(message.headers, { [known]: String(trials), [triedAt]: String(line.nowMs()) });
+  return { type: "move", to: "inbox", message: { ...message, headers }, delayMs: 0 };
 }
 
 function crashError(trials: number): HalyardError {
@@ -255,7 +259,7 @@ function tryAgain(flight: Flight, line: ConsumeLine, delayMs: number, error: unk
   flight.whenSettled = () => line.observer.retrying(flight, delayMs, error);
   const { message } = flight;
   const firstFailedAt = message.headers[ownHeaders.firstFailedAt] ?? String(line.nowMs());
-  const own = { [ownHeaders.firstFailedAt]: firstFailedAt, [ownHeaders.trials]: undefined, [ownHeaders.unmatched]: undefined };
+  const own = { [ownHeaders.firstFailedAt]: firstFailedAt, [ownHeaders.trials]: undefined, [ownHeaders.triedAt]: undefined, [ownHeaders.unmatched]: undefined };
   const headers = withOwnHeaders(message.headers, own);
   return { type: "move", to: "inbox", message: { ...message, headers, attempt: flight.attempt + 1, notBeforeMs: undefined }, delayMs };
 }

@@ -177,7 +177,11 @@ export class Handlers {
     } catch (thrown) {
       verdict = this.#lineFailed(thrown);
     }
-    if (!(verdict instanceof Promise)) return this.#finish(flight, verdict);
+    if (!(verdict instanceof Promise)) {
+      const endMs = this.#finish(flight, verdict);
+      if (endMs !== undefined) this.#parts.ticker.noteSpan(nowMs, endMs);
+      return endMs;
+    }
     this.#parts.ticker.add(this.#watch, nowMs);
     this.#await(flight, verdict);
     return undefined;

@@ -118,6 +118,7 @@ const diagnosisHeaders = [
   ownHeaders.expiresAt,
   ownHeaders.unmatched,
   ownHeaders.trials,
+  ownHeaders.triedAt,
   ownHeaders.errorName,
   ownHeaders.errorMessage,
   ownHeaders.errorCode,

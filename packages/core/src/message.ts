@@ -46,6 +46,7 @@ export const ownHeaders = {
   redriven: "halyard-redriven",
   /** How often it was tried alone, because processes that held it kept dying; written before each trial. */
   trials: "halyard-trials",
+  triedAt: "halyard-tried-at",
   firstFailedAt: "halyard-first-failed-at",
   deadReason: "halyard-dead-reason",
   deadAt: "halyard-dead-at",

@@ -15,6 +15,7 @@ interface Hands {
 
 export class Survivors {
   readonly #hands = new Map<string, Hands>();
+  #lostAtMs = Number.NEGATIVE_INFINITY;
 
   /** This process held the message when the connection went, or gave it back, and lives. `deliveries`: as the broker counted then. */
   note(id: string, deliveries: number): void {
@@ -35,6 +36,16 @@ export class Survivors {
     if (this.#hands.size === 0) return 0;
     const known = this.#hands.get(id);
     return known === undefined || known.last > deliveries ? 0 : known.times;
+  }
+
+  /** The connection broke, and not because this process stood still. By the wall clock, like what is written into messages. */
+  noteLoss(nowMs: number): void {
+    this.#lostAtMs = nowMs;
+  }
+
+  /** What ended our own connection since then may have ended those of others, who live as we do. */
+  hasLostSince(timeMs: number): boolean {
+    return this.#lostAtMs >= timeMs;
   }
 
   /** Its copy was replaced by one that is counted from the start. */

@@ -33,11 +33,16 @@ export class Ticker {
     if (this.#cancel === undefined) this.#plan(sinceMs ?? this.#clock.monotonicMs());
   }
 
-  /** Whether the process stood still for a second or more just now, while anything was watched. */
+  /** Whether the process stood still for a second or more just now, as far as anybody watched. */
   hasJustStalled(): boolean {
     const nowMs = this.#clock.monotonicMs();
     const isStillLate = this.#cancel !== undefined && nowMs - this.#dueMs >= stallMsMin;
     return isStillLate || nowMs - this.#stallEndMs < aftermathMs;
+  }
+
+  /** Somebody has kept the process from running that long, until now. */
+  noteSpan(fromMs: number, untilMs: number): void {
+    if (untilMs - fromMs >= stallMsMin) this.#stallEndMs = untilMs;
   }
 
   close(): void {
@@ -49,7 +54,7 @@ export class Ticker {
   readonly #tick = (): void => {
     this.#cancel = undefined;
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#dueMs >= stallMsMin) this.#stallEndMs = nowMs;
+    this.noteSpan(this.#dueMs, nowMs);
     for (const watch of [...this.#watches]) if (!watch(nowMs)) this.#watches.delete(watch);
     if (this.#watches.size > 0 && this.#cancel === undefined) this.#plan(nowMs);
   };

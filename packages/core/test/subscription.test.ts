@@ -344,6 +344,30 @@ test("a suspect is tried alone, each trial written down first; the fourth is ref
   expect(subscription.stats()).toMatchObject({ deadLettered: 1, failed: 0 });
 });
 
+test("a trial is repeated, not counted, where this process has lost its own connection since it was written", async () => {
+  const fake = await fakeBus();
+  const { bus, backend, clock } = fake;
+  await bus.subscribe("#", { group: "g" }, () => expect.fail("it is never tried here"));
+  let { message } = delivery("m");
+  const nextTrial = async (deliveries: number): Promise<string | undefined> => {
+    const before = backend.subscription.settled.length;
+    backend.subscription.deliver({ message, deliveries, receipt: "m" });
+    await quiet();
+    const { outcome } = backend.subscription.settled[before] ?? {};
+    if (outcome?.type === "move") ({ message } = outcome);
+    await clock.advance(10);
+    return message.headers[ownHeaders.trials];
+  };
+  expect(await nextTrial(4)).toBe("1");
+  await lostAndBack(fake);
+  expect(await nextTrial(2)).toBe("1");
+  expect(await nextTrial(2)).toBe("2");
+  await lostAndBack(fake);
+  expect(await nextTrial(2)).toBe("2");
+  expect(await nextTrial(2)).toBe("3");
+  expect(message.headers[ownHeaders.deadReason]).toBeUndefined();
+});
+
 test("a suspect that is tried and fails is no suspect any more", async () => {
   const { bus, backend } = await fakeBus();
   await bus.subscribe("#", { group: "g" }, () => Promise.reject(new Error("no")));
