@@ -4,6 +4,7 @@
  */
 import { HalyardError } from "@halyard/core/spi";
 import { type ConnectionOptions, connect, type NatsConnection } from "@nats-io/transport-node";
+import { dial } from "./dialing.ts";
 import { fromConnect } from "./errors.ts";
 import type { Settings } from "./options.ts";
 
@@ -19,7 +20,7 @@ const neighboursMax = 64;
  */
 export async function openConnection(settings: Settings, name: string, neighbours: Neighbours, signal: AbortSignal): Promise<NatsConnection> {
   if (settings.connection !== undefined) return given(settings.connection);
-  const dialing = connect(connectionOptions(settings, name, neighbours));
+  const { connection: dialing, giveUp } = dial(() => connect(connectionOptions(settings, name, neighbours)));
   const aborted = new Promise<never>((_, reject) => {
     const abort = (): void => reject(new HalyardError("ABORTED", "Connecting to NATS was given up."));
     if (signal.aborted) abort();
@@ -34,6 +35,7 @@ export async function openConnection(settings: Settings, name: string, neighbour
     remember(connection, neighbours);
     return connection;
   } catch (error) {
+    giveUp();
     void dialing.then((late) => late.close()).catch(() => undefined); // came after all, or failed: nobody waits for it any more
     throw fromConnect(error, settings.where);
   }
