@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { behind } from "../conformance/broker-faults/behind.ts";
 import { type BrokerCase, needsDurable, needsProcesses } from "../conformance/broker-faults/broker-case.ts";
 import type { BrokerWorld } from "../conformance/broker-faults/broker-world.ts";
-import { poisonIsAlone, retriesSurvive } from "../conformance/broker-faults/cases/consumers.ts";
+import { poisonIsAlone, retriesSurvive, standstillIsAlone } from "../conformance/broker-faults/cases/consumers.ts";
 import { type Calm, kills, underLoad } from "../conformance/broker-faults/cases/restarts.ts";
 import { numbers } from "../conformance/recorder.ts";
 import { faultProxy } from "../fault-proxy.ts";
@@ -48,6 +48,12 @@ export const enduranceCases: readonly BrokerCase[] = [
     title: "a message that kills its process is the only dead letter, with 100 good ones behind it",
     needs: ({ countsDeliveries }, subject) => (countsDeliveries ? needsProcesses(subject) : "it does not count deliveries"),
     run: poisonIsAlone,
+  },
+  {
+    promise: 10,
+    title: "a message whose handler always outlasts its lease or connection with its process standing still is the only dead letter",
+    needs: ({ countsDeliveries }, subject) => (countsDeliveries ? needsProcesses(subject) : "it does not count deliveries"),
+    run: standstillIsAlone,
   },
 ];
 

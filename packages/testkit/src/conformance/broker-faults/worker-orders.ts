@@ -19,7 +19,7 @@ export interface WorkerOrders {
   /**
    * `handle`: each message. `hold`: starts and never ends. `fail-once`: throws at the first attempt. `die`: kills its process for payloads that say
    * `{ poison: true }`, and handles the others. `wait`: starts, and ends when it is told to go on. `block`: stands still with its whole process for
-   * the first payload that says `{ blockMs }`.
+   * the first payload that says `{ blockMs }`, and for each that says `{ blockMs, always: true }`.
    */
   readonly job: "handle" | "hold" | "fail-once" | "die" | "wait" | "block";
 }

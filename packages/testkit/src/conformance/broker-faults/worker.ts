@@ -30,9 +30,9 @@ process.on("message", ({ command }: { readonly command: WorkerCommand }) => {
 const isPoison = ({ payload }: Message): boolean => typeof payload === "object" && payload !== null && "poison" in payload;
 
 let hasStoodStill = false;
-/** Nothing else of the process runs meanwhile. Once: what outlasts its lease comes again. */
+/** Nothing else of the process runs meanwhile. Once, unless the payload says `always`: what outlasts its lease comes again. */
 function standStill({ payload }: Message): void {
-  if (hasStoodStill || typeof payload !== "object" || payload === null || !("blockMs" in payload)) return;
+  if (typeof payload !== "object" || payload === null || !("blockMs" in payload) || (hasStoodStill && !("always" in payload))) return;
   hasStoodStill = true;
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(payload.blockMs));
 }

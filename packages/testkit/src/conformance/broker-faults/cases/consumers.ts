@@ -73,6 +73,33 @@ export async function poisonIsAlone(world: BrokerWorld): Promise<void> {
   await world.closes(bus, "g", ["poison"]);
 }
 
+/** Longer than the leases and heartbeats that the suites set. */
+const standstillMs = 6_000;
+/** A message has three hand-overs to become a suspect and three trials, each of which ends with a lease that lapses or a connection that breaks. */
+const standstillsMsMax = 15 * standstillMs;
+
+/** A handler that keeps its process from running, each time, until the broker gives up on it: the process lives, and yet the message must come to an end. */
+export async function standstillIsAlone(world: BrokerWorld): Promise<void> {
+  const bus = await world.bus();
+  await bus.groups.define("g", { add: ["b.#"] });
+  await world.publish(bus, "standstill", { payload: { blockMs: standstillMs, always: true } });
+  await Promise.all(numbers(100).map((index) => world.publish(bus, `m${index}`)));
+  const worker = await world.process({ group: "g", job: "block", concurrency: 4, inFlightMax: 110 });
+  let isGone = false;
+  void worker.exited.then(() => {
+    isGone = true;
+  });
+  const isOver = async (): Promise<boolean> => isGone || (await bus.deadLetters("g").count()) > 0;
+  await world.strike(() => world.until(isOver, "the message comes to an end", standstillsMsMax));
+  assert.equal(isGone, false, "the process died of it");
+  const letters = await bus.deadLetters("g").list();
+  assert.deepEqual(
+    letters.map(({ id, reason }) => [id, reason]),
+    [["standstill", "crashed"]],
+  );
+  await world.closes(bus, "g", ["standstill"]);
+}
+
 export const consumerCases: readonly BrokerCase[] = [
   {
     promise: 10,
