@@ -2,7 +2,7 @@
 import { type Encoding, type PublishOptions, pack } from "./envelope.ts";
 import { HalyardError } from "./errors.ts";
 import { assertKnownOptions } from "./known-options.ts";
-import { type DeadLetter, fromLetter, readLetter } from "./letter.ts";
+import { type DeadLetter, fromLetter, readLetter, timesRedriven } from "./letter.ts";
 import type { Session } from "./spi/backend.ts";
 import type { Verdict } from "./spi/control.ts";
 import type { WireMessage } from "./spi/message.ts";
@@ -56,23 +56,26 @@ export function deadLettersOf(group: string, parts: DeadLettersParts): GroupDead
     );
   }
 
-  /** One message may be there several times under one id: each copy gets the same fate, and only one of them is redriven. */
+  /**
+   * One message may be there several times under one id: each copy gets the same fate, and only one of them is redriven. What was redriven by this walk,
+   * failed again and is met again as a letter is no copy: it stays.
+   */
   async function decideEach(
     what: string,
     decide: (letter: DeadLetter) => LetterDecision | Promise<LetterDecision>,
   ): Promise<{ kept: number; removed: number; redriven: number }> {
-    const fates = new Map<string, "keep" | "remove">();
+    const fates = new Map<string, { readonly fate: "keep" | "remove"; readonly redriven: number | undefined }>();
     const totals = { kept: 0, removed: 0, redriven: 0 };
     await walk(what, async (page) => {
       const verdicts: Verdict[] = [];
       for (const wire of page) {
         const known = fates.get(wire.id);
         if (known !== undefined) {
-          verdicts.push(known);
+          verdicts.push(known.redriven !== undefined && timesRedriven(wire) > known.redriven ? "keep" : known.fate);
           continue;
         }
         const verdict = verdictOf(wire, await decide(readLetter(wire, group, 1, encoding)), parts);
-        fates.set(wire.id, verdict === "keep" ? "keep" : "remove");
+        fates.set(wire.id, { fate: verdict === "keep" ? "keep" : "remove", redriven: typeof verdict === "object" ? timesRedriven(wire) : undefined });
         totals[verdict === "keep" ? "kept" : verdict === "remove" ? "removed" : "redriven"]++;
         verdicts.push(verdict);
       }

@@ -77,10 +77,14 @@ export function toLetter(message: WireMessage, diagnosis: Diagnosis): WireMessag
 
 /** The message of a letter, ready to be tried from the first attempt on. */
 export function fromLetter(letter: WireMessage): WireMessage {
-  const redriven = Number(letter.headers[ownHeaders.redriven] ?? 0) + 1;
+  const redriven = timesRedriven(letter) + 1;
   const cleared: Record<string, string | undefined> = { [ownHeaders.redriven]: String(redriven) };
   for (const name of diagnosisHeaders) cleared[name] = undefined;
   return { ...letter, attempt: 1, headers: withOwnHeaders(letter.headers, cleared), expiresAtMs: undefined, notBeforeMs: undefined };
+}
+
+export function timesRedriven({ headers }: WireMessage): number {
+  return Number(headers[ownHeaders.redriven] ?? 0);
 }
 
 export function readLetter(wire: WireMessage, group: string, copies: number, encoding: Encoding): DeadLetter {

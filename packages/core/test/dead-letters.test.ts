@@ -174,3 +174,12 @@ test("a walk may take long where the visitor does, but no step of the broker's m
   await stalled;
   expect([given?.aborted, clock.timers]).toEqual([true, 0]);
 });
+
+test("a letter that comes back while the walk that redrove it goes on is kept, its older copies are not", async () => {
+  const { bus, letters } = await withLetters("a", "b", "a");
+  const again = { ...letter("a"), headers: { ...letter("a").headers, [ownHeaders.redriven]: "1" } };
+  letters.letters.push(again);
+  expect(await bus.deadLetters("g").redrive("all")).toBe(2);
+  expect(letters.letters).toEqual([again]);
+  expect(letters.redriven.map(({ id }) => id)).toEqual(["a", "b"]);
+});

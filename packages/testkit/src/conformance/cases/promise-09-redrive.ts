@@ -61,6 +61,30 @@ export const redriveCases: readonly ConformanceCase[] = [
   },
   {
     promise: 9,
+    title: "what is redriven and fails again at once, while the walk goes on, is a letter again",
+    kind: "normal",
+    async run(world) {
+      const count = 110; // more than core reads at once: what it decides about the first ones is done before it reads the others
+      const bus = await world.bus();
+      const letters = bus.deadLetters("g");
+      await lettersByFailing(world, bus, count);
+      const failedAgain = new Set<string>();
+      await bus.subscribe("l.#", { group: "g", concurrency: 50, retry: { attemptsMax: 1 } }, ({ id }) => {
+        failedAgain.add(id);
+        throw new Error("as asked again");
+      });
+      const { redriven } = await letters.handle(async ({ id }) => {
+        if (id === `m${count - 1}`) await world.until(async () => failedAgain.size > 0 && (await letters.count()) > count / 2, "some are letters again");
+        return "redrive" as const;
+      });
+      assert.equal(redriven, count, "each letter was to be redriven once");
+      await world.until(() => failedAgain.size === count, "all that was redriven comes again");
+      await world.until(async () => (await letters.count()) >= count, "all that failed again are letters; the walk that redrove them must not take them away");
+      assert.equal((await letters.list({ limit: 2 * count })).length, count);
+    },
+  },
+  {
+    promise: 9,
     title: "a redrive goes to its own group only, starts at attempt 1, and is not taken for a duplicate",
     kind: "normal",
     async run(world) {
