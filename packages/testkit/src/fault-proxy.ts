@@ -28,6 +28,8 @@ export interface FaultProxy {
   cut(): void;
   /** Ends all connections with RST. New ones are accepted. */
   reset(): void;
+  /** Returns what resets the connections that are open now, and none that comes later. */
+  resetLater(): () => void;
   /** Nothing moves any more in either direction, on old and new connections, until `resume`; nothing is lost. */
   stall(): void;
   resume(): void;
@@ -100,7 +102,14 @@ class TcpProxy implements FaultProxy {
   }
 
   reset(): void {
-    for (const link of [...this.#links]) link.reset();
+    this.resetLater()();
+  }
+
+  resetLater(): () => void {
+    const links = [...this.#links];
+    return () => {
+      for (const link of links) link.reset();
+    };
   }
 
   stall(): void {

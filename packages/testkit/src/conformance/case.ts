@@ -37,7 +37,7 @@ export interface ConformanceCase {
   readonly kind: CaseKind;
   /** Only and always for `fault`. */
   readonly area?: FaultArea;
-  /** Ends connections by `disconnect`, `breakOff` or `kill` instead of waiting for `strike` and `heal`. */
+  /** Ends connections by `disconnect`, `breakOff` or `kill` instead of waiting for `strike` and `heal`. A fault that ends none is followed by a reset. */
   readonly breaksItself?: boolean;
   /** Not while another case runs: it measures the process, or touches what all share. */
   readonly isAlone?: boolean;

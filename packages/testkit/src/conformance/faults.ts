@@ -2,7 +2,7 @@
 import type { FaultProxy } from "../fault-proxy.ts";
 
 /** What a line between a bus and its broker can suffer. A seam (no wire) knows no bytes, so it cannot be half-open or sliced. */
-export type LineControls = Pick<FaultProxy, "cut" | "reset" | "stall" | "resume" | "loseReplies" | "refuse" | "accept" | "heal"> &
+export type LineControls = Pick<FaultProxy, "cut" | "reset" | "resetLater" | "stall" | "resume" | "loseReplies" | "refuse" | "accept" | "heal"> &
   Partial<Pick<FaultProxy, "halfOpen" | "latency" | "slice">>;
 
 export interface Fault {

@@ -35,11 +35,18 @@ export class Seam implements LineControls {
   }
 
   cut(): void {
-    for (const session of [...this.#sessions]) session.lose();
+    this.resetLater()();
   }
 
   reset(): void {
     this.cut();
+  }
+
+  resetLater(): () => void {
+    const sessions = [...this.#sessions];
+    return () => {
+      for (const session of sessions) session.lose();
+    };
   }
 
   stall(): void {

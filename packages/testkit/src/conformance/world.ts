@@ -56,6 +56,9 @@ export interface WorldOptions {
 /** Simulated clocks are exact; real ones may be read in another order than they fire. */
 const graceMsReal = 20;
 
+/** How long a connection that is to end suffers before it does, where the fault alone would not end it. */
+const sufferMs = 100;
+
 /** How long a case's buses may take to close; only after a failure do some take longer. */
 const endMsMax = 5_000;
 
@@ -136,12 +139,12 @@ export class World {
     return { session, events, line: line.controls };
   }
 
-  /** Ends all lines that are not steady, as the fault of this run does: sessions are lost, and can be opened again. */
+  /**
+   * Ends all lines that are not steady, as the fault of this run does: sessions are lost, and can be opened again. What only stalls or loses replies does so
+   * for a moment, and then the connection is reset.
+   */
   disconnect(): void {
-    for (const line of this.#shakyLines()) {
-      this.#break(line);
-      line.controls.heal();
-    }
+    for (const line of this.#shakyLines()) this.#break(line, () => this.#heal(line));
   }
 
   /** As `disconnect`, for one bus, and it cannot connect again before `restore`. */
@@ -152,12 +155,34 @@ export class World {
   }
 
   restore(bus: Bus): void {
-    this.#lineOf(bus).controls.heal();
+    this.#heal(this.#lineOf(bus));
   }
 
-  #break({ controls }: Line): void {
-    if (this.fault.endsSessions) this.fault.strike(controls);
-    else controls.reset();
+  #break(line: Line, after: () => void = () => undefined): void {
+    const { controls } = line;
+    const { endsSessions, isBackground } = this.fault;
+    if (endsSessions || isBackground === true) {
+      if (endsSessions) this.fault.strike(controls);
+      else controls.reset();
+      after();
+      return;
+    }
+    endSuffering(line);
+    // A session that has ended by its lost reply may have a successor by then, which is spared.
+    const reset = controls.resetLater();
+    this.fault.strike(controls);
+    const timer = setTimeout(() => {
+      endSuffering(line);
+      after();
+    }, sufferMs);
+    line.suffering = { timer, reset };
+  }
+
+  /** What slows a case down from the start goes on. */
+  #heal(line: Line): void {
+    endSuffering(line);
+    line.controls.heal();
+    if (this.#isSlowFromTheStart && !this.#hasEnded) this.fault.strike(line.controls);
   }
 
   /** The fault of this run begins, on all lines that are not steady. */
@@ -166,7 +191,7 @@ export class World {
   }
 
   heal(): void {
-    for (const line of this.#shakyLines()) line.controls.heal();
+    for (const line of this.#shakyLines()) this.#heal(line);
   }
 
   #shakyLines(): readonly Line[] {
@@ -235,7 +260,10 @@ export class World {
     const patience = new AbortController();
     await Promise.race([closed, pause(endMsMax, patience.signal)]);
     patience.abort();
-    for (const line of this.#lines) await line.proxy?.close();
+    for (const line of this.#lines) {
+      clearTimeout(line.suffering?.timer);
+      await line.proxy?.close();
+    }
     await this.subject.sweep?.({ namespace: this.namespace, proxy: undefined });
   }
 
@@ -251,13 +279,13 @@ export class World {
     const backend = await this.#shared;
     const seam = new Seam(backend);
     // What nobody breaks needs no seam, and is then seen as it is.
-    return { backend: isSteady ? backend : seam.backend, controls: seam, proxy: undefined, isSteady, isDead: false };
+    return { backend: isSteady ? backend : seam.backend, controls: seam, proxy: undefined, isSteady, isDead: false, suffering: undefined };
   }
 
   async #wireLine(isSteady: boolean): Promise<Line> {
     const proxy = await faultProxy({ target: (this.subject.target as () => ProxyTarget)() }); // the caller looked
     const backend = await this.subject.create({ namespace: this.namespace, proxy });
-    return { backend, controls: proxy, proxy, isSteady, isDead: false };
+    return { backend, controls: proxy, proxy, isSteady, isDead: false, suffering: undefined };
   }
 }
 
@@ -268,4 +296,16 @@ interface Line {
   readonly isSteady: boolean;
   /** Its bus was killed and must not come back. */
   isDead: boolean;
+  /** While it suffers before it ends, and what ends it. */
+  suffering: { readonly timer: NodeJS.Timeout; readonly reset: () => void } | undefined;
+}
+
+/** What was on its way is gone. */
+function endSuffering(line: Line): void {
+  const { suffering, controls } = line;
+  if (suffering === undefined) return;
+  line.suffering = undefined;
+  clearTimeout(suffering.timer);
+  suffering.reset();
+  controls.resume();
 }

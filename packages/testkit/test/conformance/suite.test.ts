@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Backend, Capabilities } from "@halyard/core/spi";
 import { describe, it, vi } from "vitest";
 import type { ConformanceCase } from "../../src/conformance/case.ts";
+import { type Fault, faults } from "../../src/conformance/faults.ts";
 import { Report } from "../../src/conformance/report.ts";
 import { exclusionOf, runCase } from "../../src/conformance/run-case.ts";
+import type { BackendUnderTest } from "../../src/conformance/world.ts";
 import { conformanceCases, describeBackend } from "../../src/index.ts";
 
 const create = (): Backend => {
@@ -48,6 +52,51 @@ const one = (run: ConformanceCase["run"], fields: Partial<ConformanceCase> = {})
   run,
   ...fields,
 });
+
+/** What a case that ends its connections once does to one of them, in order. */
+async function whatALineSuffers(fault: Fault | undefined): Promise<readonly string[]> {
+  const server = createServer((socket) => void socket.resume().on("error", () => undefined)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  const seen: string[] = [];
+  const subject: BackendUnderTest = {
+    target: () => ({ port }),
+    create: ({ proxy }) => {
+      assert.ok(proxy);
+      let isHealing = false; // what healing calls itself does not count
+      for (const name of ["cut", "stall", "resume", "loseReplies", "latency", "heal"] as const) {
+        const act = proxy[name].bind(proxy) as (count?: number) => void;
+        const noting = (count?: number): void => {
+          if (!isHealing) seen.push(name);
+          isHealing ||= name === "heal";
+          act(count);
+          if (name === "heal") isHealing = false;
+        };
+        Object.defineProperty(proxy, name, { value: noting });
+      }
+      const resetLater = proxy.resetLater.bind(proxy);
+      const noted = (reset: () => void) => () => {
+        seen.push("reset");
+        reset();
+      };
+      Object.defineProperty(proxy, "resetLater", { value: () => noted(resetLater()) });
+      return { specVersion: 1, name: "none", connect: () => Promise.reject(new Error("nobody connects")) };
+    },
+  };
+  let suffered: readonly string[] = [];
+  const breaking = one(
+    async (world) => {
+      await world.backend();
+      world.disconnect();
+      await world.until(() => seen.includes("heal"), "it is over");
+      suffered = [...seen];
+    },
+    { breaksItself: true },
+  );
+  await runCase(breaking, subject, facts, fault === undefined ? {} : { fault });
+  server.close();
+  return suffered;
+}
 
 describe("describeBackend", () => {
   it("takes no excuse for a promise that binds every backend", () => {
@@ -91,6 +140,20 @@ describe("runCase", () => {
     );
     controller.abort();
     await assert.rejects(running, /promise 7: the case was given up/);
+  });
+
+  it("lets the connections of cases that end them suffer what the fault is, first", async () => {
+    for (const name of ["stall", "lost reply", "latency", "cut"]) {
+      const fault = faults.find((each) => each.name === name);
+      const suffered = await whatALineSuffers(fault);
+      const wanted: Readonly<Record<string, readonly string[]>> = {
+        stall: ["stall", "reset", "resume", "heal"],
+        "lost reply": ["loseReplies", "reset", "resume", "heal"],
+        latency: ["latency", "reset", "heal", "latency"],
+        cut: ["cut", "heal"],
+      };
+      assert.deepEqual(suffered, wanted[name], name);
+    }
   });
 
   it("advances the simulated clock for timed cases", async () => {
