@@ -45,7 +45,7 @@ async function connect(options: RedisOptions, { clock, timeoutMs, signal }: Open
     await client.connect();
     return client;
   } catch (error) {
-    client.disconnect();
+    leave(client);
     throw signal.aborted ? aborted() : (failure ?? error);
   } finally {
     cancel();
@@ -64,7 +64,7 @@ function reasonOf(options: RedisOptions, { clock, timeoutMs, signal }: OpenParts
     const end = (reason?: unknown): void => {
       cancel();
       signal.removeEventListener("abort", onAbort);
-      client.disconnect();
+      leave(client);
       resolve(isDistrust(reason) ? reason : undefined);
     };
     const onAbort = (): void => end();
@@ -73,6 +73,11 @@ function reasonOf(options: RedisOptions, { clock, timeoutMs, signal }: OpenParts
     client.on("error", end).on("end", onAbort);
     client.connect().catch(() => undefined); // the events tell
   });
+}
+
+/** Where the socket is gone already, ioredis would wait two seconds for its end, and with it the process that found no Redis and wants to end. */
+function leave(client: Redis): void {
+  if (client.stream?.destroyed !== true) client.disconnect();
 }
 
 const clientOf = (options: RedisOptions, timeoutMs: number): Redis =>

@@ -28,6 +28,13 @@ it("says that a server without TLS was asked for TLS", async () => {
   await expect(connecting).rejects.toSatisfy((error) => isHalyardError(error, "TLS_FAILED") || isHalyardError(error, "CONNECT_FAILED"));
 });
 
+it("leaves no timer behind where nobody listens: the process may end", async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  for (let attempt = 0; attempt < 3; attempt++) await expect(redisStreams("redis://127.0.0.1:1").connect(host, never)).rejects.toThrow("cannot be reached");
+  expect(timers()).toBeLessThanOrEqual(before);
+});
+
 it("says why it cannot connect, without the password", async () => {
   const cases: readonly (readonly [url: string, code: string])[] = [
     ["redis://user:hidden-word@127.0.0.1:1", "CONNECT_FAILED"],
