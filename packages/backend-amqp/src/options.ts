@@ -63,6 +63,7 @@ export interface AmqpOptions {
   readonly names?: Partial<AmqpNames>;
   /** Most unsettled messages that one subscription fetches, whatever its `inFlightMax` is; 1 to 65,535. Default 65,535. */
   readonly prefetch?: number;
+  /** Kind and further arguments of the groups' queues. */
   readonly queue?: AmqpQueueOptions;
   /** Base URL of the management plugin, for example `http://rabbit:15672`; the credentials of the connection are used unless it has its own. Without it groups are not listed, and members and what is in flight are not known. */
   readonly managementUrl?: string;

@@ -42,8 +42,10 @@ export interface NatsOptions {
   readonly url?: string;
   /** Instead of `url`: the servers of a cluster. They are tried in random order. */
   readonly servers?: readonly string[];
+  /** With `password`; or both in the URL. */
   readonly user?: string;
   readonly password?: string;
+  /** Instead of user and password. */
   readonly token?: string;
   /** Seed of a user's nkey, `SU…`. */
   readonly nkey?: string;
@@ -61,6 +63,7 @@ export interface NatsOptions {
   readonly inboxPrefix?: string;
   /** Other names for streams and subjects. */
   readonly names?: NatsNames;
+  /** Retention, replicas and limits of the streams that are made. */
   readonly stream?: NatsStreamOptions;
   /** How long a repeated id on one topic is recognised (`duplicate_window`), milliseconds. Default 120,000, as the server's. */
   readonly dedupMs?: number;

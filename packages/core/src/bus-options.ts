@@ -32,14 +32,17 @@ export interface BusOptions<Map extends TopicMap = TopicMap> {
   readonly compression?: false | string | { readonly name: string; readonly thresholdBytes?: number };
   /** More compressors. gzip, deflate, br and (where the runtime has it) zstd are always there. */
   readonly compressors?: readonly Compressor[];
+  /** Around publishing and handling, the outermost first. */
   readonly middleware?: readonly Middleware[];
   /** For all subscriptions, unless they say otherwise. */
   readonly retry?: RetryPolicy;
   /** Shaped like pino; `console` will do while you develop. Default: silent, so that a handler that throws is only seen in events and dead letters. */
   readonly logger?: Logger;
+  /** For tests: `manualClock()` of @halyard/testkit. Default: the system's. */
   readonly clock?: Clock;
   /** Uniform in [0, 1). Given, it also makes the ids, so that a run can be repeated. */
   readonly random?: () => number;
+  /** Every bound and deadline of the bus, field by field. */
   readonly limits?: Partial<Limits>;
   /** Signals on which the bus drains and closes, e.g. `["SIGTERM"]`; the process then ends by itself or by the same signal. Default none. */
   readonly closeOnSignals?: readonly NodeJS.Signals[];

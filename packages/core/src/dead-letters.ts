@@ -17,6 +17,7 @@ export interface GroupDeadLetters {
   count(): Promise<number>;
   /** Oldest first, one entry an id. `limit` defaults to 100. */
   list(options?: { readonly limit?: number }): Promise<readonly DeadLetter[]>;
+  /** The letter of that id, if there is one. */
   get(id: string): Promise<DeadLetter | undefined>;
   /** Puts letters back into their group's inbox, attempt 1, never taken for duplicates. Returns how many messages. `payload` replaces that of one letter. */
   redrive(ids: string | readonly string[] | "all", options?: { readonly payload?: unknown }): Promise<number>;

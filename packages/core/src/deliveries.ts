@@ -9,6 +9,7 @@ import { type Deferred, deferred } from "./waiting.ts";
 /** A message whose fate you decide, once; later calls do nothing. Undecided after `handlerTimeoutMs`, it is retried like a handler that hangs. */
 export interface ManualDelivery<Payload = unknown, Topic extends string = string> {
   readonly message: Message<Payload, Topic>;
+  /** As a handler gets it: attempt, signal, `publish`, `reply`. */
   readonly context: HandlerContext;
   /** Handled. */
   ack(): void;
@@ -16,6 +17,7 @@ export interface ManualDelivery<Payload = unknown, Topic extends string = string
   retry(options?: { readonly delayMs?: number; readonly error?: unknown }): void;
   /** Not tried: back to the group, same attempt. */
   release(): void;
+  /** Straight to the dead letters of the group, with this text as the error. */
   deadLetter(reason: string): void;
 }
 

@@ -28,7 +28,9 @@ export interface PublishOptions {
   readonly delayMs?: number;
   /** Messages of one key are handled in order by `ordered` subscriptions. */
   readonly key?: string;
+  /** Common to all messages of one conversation. `context.publish` takes it over from the message that is being handled. */
   readonly correlationId?: string;
+  /** Id of the message that led to this one. `context.publish` writes it. */
   readonly causationId?: string;
   /** Name of the group whose inbox takes answers. */
   readonly replyTo?: string;

@@ -22,20 +22,25 @@ export interface DeadLetterError {
 }
 
 export interface DeadLetter<Payload = unknown> {
+  /** Of the message; `redrive`, `remove` and `get` take it. */
   readonly id: string;
+  /** Whose letter it is. */
   readonly group: string;
   /** The message as it was published. Its payload is `undefined` where it cannot be decoded; `body` has the bytes. */
   readonly message: Message<Payload>;
   /** The encoded payload, still compressed if it was. */
   readonly body: Uint8Array;
   readonly reason: DeadLetterReason;
+  /** What the handler threw last; `undefined` where nothing was thrown. */
   readonly error: DeadLetterError | undefined;
   /** Handler runs that failed. */
   readonly attempts: number;
   /** Hand-overs of the last copy by the broker. */
   readonly deliveries: number;
+  /** Milliseconds since 1970, as the other times. */
   readonly firstFailedAtMs: number | undefined;
   readonly lastFailedAtMs: number | undefined;
+  /** When it became a letter. */
   readonly deadAtMs: number | undefined;
   /** More than 1 where a crash in the moment of dead-lettering left it twice. */
   readonly copies: number;

@@ -2,7 +2,9 @@
 export interface Message<Payload = unknown, Topic extends string = string> {
   /** `[A-Za-z0-9._:/-]{1,128}`; a UUIDv7 unless the publisher gave one. The same at every redelivery and retry. */
   readonly id: string;
+  /** Where it was published, never a pattern. */
   readonly topic: Topic;
+  /** Decoded, and where `topics` have a schema for it also validated: then it is the schema's output. */
   readonly payload: Payload;
   /** When it was published, milliseconds since 1970 on the publisher's clock. */
   readonly timeMs: number;
@@ -10,14 +12,19 @@ export interface Message<Payload = unknown, Topic extends string = string> {
   readonly headers: Readonly<Record<string, string>>;
   /** 0 (last) to 9 (first). */
   readonly priority: number;
+  /** Messages of one key are handled in order by `ordered` subscriptions. */
   readonly key: string | undefined;
+  /** What kind of message it is, in the publisher's words. */
   readonly type: string | undefined;
+  /** The `source` of the bus that published it. */
   readonly source: string | undefined;
   /** Common to all messages of one conversation. */
   readonly correlationId: string | undefined;
   /** The id of the message that was being handled when this one was published. */
   readonly causationId: string | undefined;
+  /** Name of the group whose inbox takes answers: `context.reply` sends there. */
   readonly replyTo: string | undefined;
+  /** Milliseconds since 1970; `undefined`: never. */
   readonly expiresAtMs: number | undefined;
 }
 

@@ -11,6 +11,7 @@ export const batchMessagesMax = 512;
 const batchBytesMax = 32 * 1024;
 
 export interface PublishReceipt {
+  /** Of the message: the one that was given, or a new UUIDv7. */
   readonly id: string;
   /** The broker had this id already, and stored nothing new. */
   readonly duplicate: boolean;

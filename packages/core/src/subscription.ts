@@ -43,15 +43,19 @@ export interface SubscriptionStats extends Readonly<ConsumeCounters> {
 
 /** What users hold of a subscription. */
 export interface Subscription {
+  /** As they were stated, each once. */
   readonly patterns: readonly string[];
+  /** `undefined`: a live subscription. */
   readonly group: string | undefined;
   /** `disconnected`: the bus looks for a new session. */
   readonly state: "connected" | "disconnected" | "closed";
   /** Resolves when the subscription has ended: with the error where it ended by itself (`GROUP_REMOVED`, `UNSUPPORTED`). Never rejects. */
   readonly ended: Promise<HalyardError | undefined>;
+  /** Its own counters, and what it holds now. */
   stats(): SubscriptionStats;
   /** Starts no more handlers and gives back what has not started, so that other members can have it. */
   pause(): void;
+  /** Goes on after `pause`. */
   resume(): void;
   /** Stops receiving, waits for running handlers (`timeoutMs`, default `limits.closeTimeoutMs`), gives back the rest, flushes acks. Idempotent. A handler that awaits the closing of its own subscription waits for itself, until the deadline. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
