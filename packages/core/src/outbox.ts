@@ -177,6 +177,8 @@ export class Outbox {
       statuses = await session.publish(messages, { signal: this.#abort.signal, target, positions: wantsPosition, isFirstSend: first.isFirstSend });
     } catch (thrown) {
       lost = asError(thrown);
+      // What throws at once does so in the middle of a flush, which writes down at its end what still waits: ours comes after that, or it would be forgotten.
+      await undefined;
     }
     this.#flying.delete(batch);
     this.#flyingCount -= batch.length;

@@ -412,3 +412,31 @@ test("what comes when the bus is closed, after a slow validation say, is refused
   expect(seen.code).toBe("CLOSED");
   expect(clock.timers).toBe(0);
 });
+
+test("a backend that throws at once, and does not reject, loses no publish: it is sent again, or late", async () => {
+  const { bus, backend, clock } = await silentBus({ publishTimeoutMs: 1_000 });
+  const first = backend.session;
+  vi.spyOn(first, "publish").mockImplementation(() => {
+    throw new TypeError("not a promise");
+  });
+  const again = watch(bus.publish("a", 1, { id: "again" }));
+  await quiet();
+  expect(bus.metrics().publishing.messages).toBe(1);
+  await clock.advance(200);
+  await quiet();
+  expect(backend.session).not.toBe(first);
+  expect(backend.session.publishes.map(({ ids }) => ids)).toEqual([["again"]]);
+  backend.session.publishes[0]?.accept();
+  await quiet();
+  expect(again.value).toMatchObject({ id: "again" });
+
+  vi.spyOn(backend.session, "publish").mockImplementation(() => {
+    throw new TypeError("not a promise");
+  });
+  backend.onConnect = () => Promise.reject(lost);
+  const late = watch(bus.publish("a", 1, { id: "late" }));
+  await quiet();
+  await clock.advance(1_200);
+  await quiet();
+  expect(late.code).toBe("PUBLISH_UNKNOWN");
+});
