@@ -40,7 +40,7 @@ export function fromConnect(thrown: unknown, where: string): HalyardError {
     return new HalyardError("TLS_FAILED", `No trust between us and the NATS server at ${where}: ${error.message}. Check tls.ca, tls.cert and tls.key.`, {
       cause: error,
     });
-  return new HalyardError("CONNECT_FAILED", `The NATS server at ${where} could not be reached: ${error.message}`, { cause: error });
+  return new HalyardError("CONNECT_FAILED", `The NATS server at ${where} cannot be reached: ${error.message}.`, { cause: error });
 }
 
 function codeOf(error: unknown): string | undefined {
