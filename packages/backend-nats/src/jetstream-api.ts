@@ -45,15 +45,15 @@ export class JetStreamApi {
     await orMissing(this.#manager.streams.purge(stream, { seq: sequence + 1 }), apiCodes.streamNotFound, `Removing what was handled from ${stream}`);
   }
 
-  /** Sequence of the first message from `from` on whose subject passes the filter. */
-  async nextOn(stream: string, filter: string, from: number): Promise<number | undefined> {
+  /** The first message from `from` on whose subject passes the filter. */
+  async nextOn(stream: string, filter: string, from: number): Promise<Omit<StoredRaw, "body"> | undefined> {
     const query = { seq: from, next_by_subj: filter }; // the server takes both together, the client's type knows only the first
     const found = await orMissing(
       this.#manager.streams.getMessage(stream, query),
       [apiCodes.streamNotFound, apiCodes.messageNotFound],
       `Looking for ${filter}`,
     );
-    return found?.seq;
+    return found === undefined || found === null ? undefined : { sequence: found.seq, storedMs: found.time.getTime() };
   }
 
   /** Removing what is gone already is no error. */

@@ -5,6 +5,7 @@ import type { GroupStore } from "./group-store.ts";
 import { GroupSubscription } from "./group-subscription.ts";
 import { abortable } from "./jetstream-api.ts";
 import type { LockParts } from "./lease-lock.ts";
+import type { Leftovers } from "./leftovers.ts";
 import type { Mover } from "./mover.ts";
 import { memberSubject } from "./names.ts";
 import type { Settings } from "./options.ts";
@@ -20,6 +21,7 @@ export interface MembersParts extends LockParts {
   readonly apiPrefix: string;
   readonly groups: GroupStore;
   readonly mover: Mover;
+  readonly leftovers: Leftovers;
   /** Makes missing streams again. */
   repairStreams(): Promise<void>;
   /** @throws CONNECTION_LOST once the session has ended */
@@ -89,6 +91,7 @@ export class Members {
 
   watch(nowMs: number): void {
     for (const member of this.#members) member.watch(nowMs);
+    if (this.#members.size > 0) this.#parts.leftovers.watch(nowMs);
   }
 
   /** Gives back what is held. `over`: what calls are refused with afterwards. Never rejects. */

@@ -32,6 +32,7 @@ import { type HealthParts, lookAtClock, pingWithRoom } from "./health.ts";
 import { historyOf } from "./history.ts";
 import { abortable, JetStreamApi } from "./jetstream-api.ts";
 import type { LockParts } from "./lease-lock.ts";
+import { Leftovers } from "./leftovers.ts";
 import { LiveSubscription } from "./live-subscription.ts";
 import { Members } from "./members.ts";
 import { Mover } from "./mover.ts";
@@ -144,12 +145,14 @@ class NatsSession implements Session {
     });
     this.#sweeper =
       settings.stream.retention === "limits" ? undefined : new Sweeper({ api, clock, random, topology, warn: (thrown) => this.#onSweepFailure(thrown) });
+    const leftovers = new Leftovers({ api, clock, random, topology, warn: (thrown) => this.#onSweepFailure(thrown) });
     this.#members = new Members({
       ...common,
       host,
       settings,
       groups,
       mover: this.#mover,
+      leftovers,
       repairStreams: () => this.#repair(),
       assertAlive: () => this.#assertAlive(),
       isOver: () => this.#ended !== undefined,
@@ -219,7 +222,7 @@ class NatsSession implements Session {
   /** It is tried again; a connection that has ended is told by its end. */
   #onSweepFailure(thrown: unknown): void {
     if (this.#ended !== undefined || isHalyardError(thrown, "TIMEOUT") || isHalyardError(thrown, "CONNECTION_LOST")) return;
-    this.#parts.host.report({ type: "warning", text: `What was handled could not be removed from the stream: ${asError(thrown).message}` });
+    this.#parts.host.report({ type: "warning", text: `What was handled could not be removed from its stream: ${asError(thrown).message}` });
   }
 
   async #subscribeLive({ patterns, inFlightMax }: SubscribeRequest, signal: AbortSignal): Promise<BackendSubscription> {

@@ -12,6 +12,7 @@
  */
 import type { Clock } from "@halyard/core/spi";
 import type { ConsumerInfo } from "@nats-io/jetstream";
+import { deleteOneByOne, settledUpTo } from "./delete-one-by-one.ts";
 import { takes } from "./filters.ts";
 import type { JetStreamApi } from "./jetstream-api.ts";
 import type { Topology } from "./names.ts";
@@ -20,8 +21,6 @@ import type { Topology } from "./names.ts";
 const sweepMs = 10_000;
 /** Messages that one sweep deletes one by one, where some group is behind. */
 const deletesMax = 5_000;
-/** Asked for without waiting for the answers in between. */
-const deletesAtOnceMax = 64;
 
 /** Everything up to `floor` that passes `filter` was handled. */
 export interface Floor {
@@ -95,45 +94,23 @@ export class Sweeper {
     let rest = deletesMax;
     for (const subject of Object.keys(info?.state.subjects ?? {})) {
       const floor = lowestOf(floors, last, subject.slice(topology.topicPrefix.length).split("."));
-      if (floor > lowest) rest -= await this.#deleteBetween(subject, lowest, floor, rest);
+      if (floor > lowest) rest -= await deleteOneByOne(api, topology.stream, { subject, after: lowest, upTo: floor, countMax: rest });
       if (rest <= 0) return;
     }
   }
 
-  /** Returns how many messages it has deleted. */
-  async #deleteBetween(subject: string, lowest: number, floor: number, countMax: number): Promise<number> {
-    const { api, topology } = this.#parts;
-    let open: Promise<void>[] = [];
-    let count = 0;
-    for (let from = lowest + 1; count < countMax; count++) {
-      const sequence = await api.nextOn(topology.stream, subject, from);
-      if (sequence === undefined || sequence > floor) break;
-      const deleting = api.deleteMessage(topology.stream, sequence);
-      deleting.catch(() => undefined); // heard below, unless the next look-up fails first
-      open.push(deleting);
-      if (open.length >= deletesAtOnceMax) {
-        await Promise.all(open);
-        open = [];
-      }
-      from = sequence + 1;
-    }
-    await Promise.all(open);
-    return count;
-  }
-
   async #floors(consumers: readonly ConsumerInfo[], last: number): Promise<readonly Floor[]> {
     const { api, topology } = this.#parts;
-    const asked = consumers.flatMap(({ config, ack_floor, delivered, num_ack_pending }) => {
-      // With nothing in anybody's hands, all that the consumer has passed was handled, or was never for it.
-      const acked = num_ack_pending === 0 ? delivered.stream_seq : ack_floor.stream_seq;
-      const { filter_subject: one, filter_subjects: many } = config;
+    const asked = consumers.flatMap((consumer) => {
+      const acked = settledUpTo(consumer);
+      const { filter_subject: one, filter_subjects: many } = consumer.config;
       const subjects = many ?? [one === undefined || one === "" ? `${topology.topicPrefix}>` : one];
       return subjects.map((subject) => ({ subject, acked }));
     });
     return Promise.all(
       asked.map(async ({ subject, acked }) => {
         const next = acked >= last ? undefined : await api.nextOn(topology.stream, subject, acked + 1);
-        return { filter: subject.slice(topology.topicPrefix.length).split("."), floor: next === undefined ? last : Math.min(last, next - 1) };
+        return { filter: subject.slice(topology.topicPrefix.length).split("."), floor: next === undefined ? last : Math.min(last, next.sequence - 1) };
       }),
     );
   }

@@ -1,0 +1,84 @@
+/**
+ * Removes from the inbox what was settled and is stored all the same. A server deletes what is acked (retention `workqueue`); but where the definition of a
+ * group lies at the head of the stream, a 2.9 server writes down acks ten times a second and deletions only some seconds later. One that is killed in between
+ * finds messages again that its consumers know as settled: nobody gets them, nobody deletes them, and they count as delayed for ever (2.9.10, 300 messages
+ * acked and the server killed: a second later 300 were stored again, three seconds later 2, ten seconds later none).
+ *
+ * A message is left over where it passes the filter of a consumer and is not above what that consumer has seen settled. Floors only ever lag behind, also
+ * after a crash, so what is removed was settled. It is deleted one by one: a purge by subject may change consumers, see `sweeper.ts`.
+ */
+import type { Clock } from "@halyard/core/spi";
+import { AckPolicy, type ConsumerInfo } from "@nats-io/jetstream";
+import { deleteOneByOne, settledUpTo } from "./delete-one-by-one.ts";
+import { takes } from "./filters.ts";
+import type { JetStreamApi } from "./jetstream-api.ts";
+import { classOfDurable, classSubject, readySubject, type Topology, waitSubject } from "./names.ts";
+
+/** A session with members looks that often, give or take half of it: many sessions do not look in the same moment. */
+const lookMs = 20_000;
+/** Messages that one look deletes. */
+const deletesMax = 5_000;
+
+export interface LeftoversParts {
+  readonly api: JetStreamApi;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly topology: Topology;
+  warn(error: unknown): void;
+}
+
+export class Leftovers {
+  readonly #parts: LeftoversParts;
+  #isLooking = false;
+  #nextMs: number;
+
+  constructor(parts: LeftoversParts) {
+    this.#parts = parts;
+    this.#nextMs = parts.clock.monotonicMs() + this.#pauseMs();
+  }
+
+  /** For the watch of the session. */
+  watch(nowMs: number): void {
+    if (this.#isLooking || nowMs < this.#nextMs) return;
+    this.#isLooking = true;
+    void this.remove()
+      .catch(this.#parts.warn)
+      .finally(() => {
+        this.#isLooking = false;
+        this.#nextMs = this.#parts.clock.monotonicMs() + this.#pauseMs();
+      });
+  }
+
+  /** Resolves with how many messages it has deleted. */
+  async remove(): Promise<number> {
+    const { api, topology } = this.#parts;
+    const { inbox } = topology;
+    // What is asked first bounds what is deleted: a stream that is made again meanwhile counts from one, and all in it is newer.
+    const waits = await api.streamInfo(inbox, waitSubject(topology, "*", "*"));
+    const ready = await api.streamInfo(inbox, readySubject(topology, "*"));
+    const stored = [waits, ready].flatMap((info) => Object.keys(info?.state.subjects ?? {})).map((subject) => subject.split("."));
+    if (waits === undefined || stored.length === 0) return 0;
+    const { last_seq: last, last_ts: lastTime } = waits.state;
+    let rest = deletesMax;
+    for (const consumer of await api.consumers(inbox)) {
+      const subject = this.#subjectOf(consumer);
+      if (subject === undefined || !stored.some((words) => takes(subject.split("."), words))) continue;
+      const upTo = Math.min(settledUpTo(consumer), last);
+      rest -= await deleteOneByOne(api, inbox, { subject, after: 0, upTo, storedMsMax: Date.parse(lastTime), countMax: rest });
+      if (rest <= 0) break;
+    }
+    return deletesMax - rest;
+  }
+
+  /** What a consumer of ours takes. One that somebody else made may pass messages by that it gave up, or was never to hand out. */
+  #subjectOf({ name, config: { filter_subject: subject, ack_policy, max_deliver = -1 } }: ConsumerInfo): string | undefined {
+    const { topology } = this.#parts;
+    const delayClass = classOfDurable(name);
+    const own = delayClass === undefined ? readySubject(topology, name) : classSubject(topology, delayClass);
+    return subject === own && ack_policy === AckPolicy.Explicit && max_deliver <= 0 ? subject : undefined;
+  }
+
+  #pauseMs(): number {
+    return lookMs * (0.5 + this.#parts.random());
+  }
+}
