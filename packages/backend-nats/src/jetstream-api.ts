@@ -3,13 +3,25 @@
  * the path of a message is here.
  */
 import { HalyardError, unlessAborted } from "@halyard/core/spi";
-import { type ConsumerConfig, type ConsumerInfo, type JetStreamManager, jetstreamManager, type StreamConfig, type StreamInfo } from "@nats-io/jetstream";
+import {
+  type ConsumerConfig,
+  type ConsumerInfo,
+  type JetStreamManager,
+  jetstreamManager,
+  type StoredMsg,
+  type StreamConfig,
+  type StreamInfo,
+} from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { apiCodes, fromRequest, isApiCode } from "./errors.ts";
+import { headText } from "./native-message.ts";
 
 export interface StoredRaw {
   readonly sequence: number;
   readonly storedMs: number;
+  readonly subject: string;
+  /** As text, with the line that begins it and without the empty one that ends it. */
+  readonly head: string;
   readonly body: Uint8Array;
 }
 
@@ -46,14 +58,14 @@ export class JetStreamApi {
   }
 
   /** The first message from `from` on whose subject passes the filter. */
-  async nextOn(stream: string, filter: string, from: number): Promise<Omit<StoredRaw, "body"> | undefined> {
+  async nextOn(stream: string, filter: string, from: number): Promise<StoredRaw | undefined> {
     const query = { seq: from, next_by_subj: filter }; // the server takes both together, the client's type knows only the first
     const found = await orMissing(
       this.#manager.streams.getMessage(stream, query),
       [apiCodes.streamNotFound, apiCodes.messageNotFound],
       `Looking for ${filter}`,
     );
-    return found === undefined || found === null ? undefined : { sequence: found.seq, storedMs: found.time.getTime() };
+    return rawOf(found);
   }
 
   /** Removing what is gone already is no error. */
@@ -73,7 +85,7 @@ export class JetStreamApi {
   async last(stream: string, subject: string): Promise<StoredRaw | undefined> {
     const what = `Reading ${subject}`;
     const found = await orMissing(this.#manager.streams.getMessage(stream, { last_by_subj: subject }), apiCodes.streamNotFound, what);
-    return found === undefined || found === null ? undefined : { sequence: found.seq, storedMs: found.time.getTime(), body: found.data };
+    return rawOf(found);
   }
 
   consumerInfo(stream: string, durable: string): Promise<ConsumerInfo | undefined> {
@@ -102,6 +114,12 @@ export class JetStreamApi {
   async consumerNames(stream: string): Promise<readonly string[]> {
     return (await this.consumers(stream)).map(({ name }) => name);
   }
+}
+
+function rawOf(found: StoredMsg | null | undefined): StoredRaw | undefined {
+  if (found === undefined || found === null) return undefined;
+  const { seq, time, subject, header, data } = found;
+  return { sequence: seq, storedMs: time.getTime(), subject, head: headText(header), body: data };
 }
 
 async function named<Value>(running: Promise<Value>, what: string): Promise<Value> {

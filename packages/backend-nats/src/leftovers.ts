@@ -11,29 +11,29 @@ import type { Clock } from "@halyard/core/spi";
 import { AckPolicy, type ConsumerInfo } from "@nats-io/jetstream";
 import { deleteOneByOne, settledUpTo } from "./delete-one-by-one.ts";
 import { takes } from "./filters.ts";
-import type { JetStreamApi } from "./jetstream-api.ts";
-import { classOfDurable, classSubject, readySubject, type Topology, waitSubject } from "./names.ts";
+import { classOfDurable, classSubject, readySubject, waitSubject } from "./names.ts";
+import { type Looked, Unseen, type UnseenParts } from "./unseen.ts";
 
 /** A session with members looks that often, give or take half of it: many sessions do not look in the same moment. */
 const lookMs = 20_000;
 /** Messages that one look deletes. */
 const deletesMax = 5_000;
 
-export interface LeftoversParts {
-  readonly api: JetStreamApi;
+export interface LeftoversParts extends UnseenParts {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly topology: Topology;
   warn(error: unknown): void;
 }
 
 export class Leftovers {
   readonly #parts: LeftoversParts;
+  readonly #unseen: Unseen;
   #isLooking = false;
   #nextMs: number;
 
   constructor(parts: LeftoversParts) {
     this.#parts = parts;
+    this.#unseen = new Unseen(parts);
     this.#nextMs = parts.clock.monotonicMs() + this.#pauseMs();
   }
 
@@ -49,25 +49,37 @@ export class Leftovers {
       });
   }
 
-  /** Resolves with how many messages it has deleted. */
+  /** Resolves with how many messages it has deleted, or stored again where the server does not see them. */
   async remove(): Promise<number> {
     const { api, topology } = this.#parts;
     const { inbox } = topology;
-    // What is asked first bounds what is deleted: a stream that is made again meanwhile counts from one, and all in it is newer.
+    // What is asked first bounds what is touched: a stream that is made again meanwhile counts from one, and all in it is newer.
     const waits = await api.streamInfo(inbox, waitSubject(topology, "*", "*"));
     const ready = await api.streamInfo(inbox, readySubject(topology, "*"));
-    const stored = [waits, ready].flatMap((info) => Object.keys(info?.state.subjects ?? {})).map((subject) => subject.split("."));
-    if (waits === undefined || stored.length === 0) return 0;
-    const { last_seq: last, last_ts: lastTime } = waits.state;
+    const subjects = [waits, ready].flatMap((info) => Object.entries(info?.state.subjects ?? {}));
+    if (waits === undefined || subjects.length === 0) return 0;
+    const { first_seq: first, last_seq: last, last_ts: lastTime } = waits.state;
+    const storedMsMax = Date.parse(lastTime);
+    const looked = await this.#look(subjects);
     let rest = deletesMax;
-    for (const consumer of await api.consumers(inbox)) {
-      const subject = this.#subjectOf(consumer);
-      if (subject === undefined || !stored.some((words) => takes(subject.split("."), words))) continue;
-      const upTo = Math.min(settledUpTo(consumer), last);
-      rest -= await deleteOneByOne(api, inbox, { subject, after: 0, upTo, storedMsMax: Date.parse(lastTime), countMax: rest });
+    for (const { info, filter } of looked) {
+      const upTo = Math.min(settledUpTo(info), last);
+      rest -= await deleteOneByOne(api, inbox, { subject: filter.join("."), after: 0, upTo, storedMsMax, countMax: rest });
       if (rest <= 0) break;
     }
-    return deletesMax - rest;
+    // Where something was deleted the numbers are not true any more: the rest is for the next look.
+    return rest < deletesMax ? deletesMax - rest : this.#unseen.handOutAgain(looked, first, storedMsMax);
+  }
+
+  /** The consumers for which something is stored. */
+  async #look(subjects: readonly (readonly [string, number])[]): Promise<readonly Looked[]> {
+    const { api, topology } = this.#parts;
+    return (await api.consumers(topology.inbox)).flatMap((info) => {
+      const filter = this.#subjectOf(info)?.split(".");
+      if (filter === undefined) return [];
+      const stored = subjects.reduce((sum, [subject, count]) => (takes(filter, subject.split(".")) ? sum + count : sum), 0);
+      return stored === 0 ? [] : [{ info, filter, stored }];
+    });
   }
 
   /** What a consumer of ours takes. One that somebody else made may pass messages by that it gave up, or was never to hand out. */

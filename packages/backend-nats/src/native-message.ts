@@ -1,5 +1,5 @@
 /** Reads a message of the client as bytes: its `headers` would be parsed into a class of their own, more slowly than everything else together. */
-import { type Msg, MsgImpl } from "@nats-io/transport-node";
+import { type Msg, type MsgHdrs, MsgImpl } from "@nats-io/transport-node";
 import { type Decoded, decodeMessage } from "./wire.ts";
 
 const decoder = new TextDecoder();
@@ -12,10 +12,14 @@ function headOf(message: Msg): string {
     if (length <= 0) return "";
     return Buffer.isBuffer(bytes) ? bytes.toString("utf8", 0, length) : decoder.decode(bytes.subarray(0, length));
   }
-  if (message.headers === undefined) return "";
-  // A message of another version of the client: the slow way.
+  return headText(message.headers); // a message of another version of the client: the slow way
+}
+
+/** A header block that the client has parsed, as text again. */
+export function headText(headers: MsgHdrs | undefined): string {
+  if (headers === undefined) return "";
   let text = "NATS/1.0\r\n";
-  for (const [name, values] of message.headers) for (const value of values) text += `${name}: ${value}\r\n`;
+  for (const [name, values] of headers) for (const value of values) text += `${name}: ${value}\r\n`;
   return text;
 }
 

@@ -28,6 +28,8 @@ export interface ReadRequest {
   readonly subjects: readonly string[];
   readonly from: { readonly sequence: number } | { readonly timeMs: number };
   readonly limit: number;
+  /** Where given: what has come is all when nothing more comes for so long. A server that does not see what it has counted (see `unseen.ts`) never says that there is no more. */
+  readonly patienceMs?: number;
 }
 
 export interface ReadMessage {
@@ -38,21 +40,27 @@ export interface ReadMessage {
 /** At most `limit` messages; fewer say that there are no more now. */
 export async function readInOrder(parts: ReadParts, request: ReadRequest): Promise<readonly ReadMessage[]> {
   const { api, clock } = parts;
-  const { stream, limit } = request;
+  const { stream, limit, patienceMs } = request;
   const consumer = await api.addConsumer(stream, configOf(request));
   const found: ReadMessage[] = [];
   let cancelTimer: () => void = () => undefined;
+  let cancelPatience: () => void = () => undefined;
   let source: PullSource | undefined;
   let onOver: () => void = () => undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       cancelTimer = clock.after(readMsMax, () => reject(new HalyardError("TIMEOUT", `Reading the stream ${stream} took longer than ${readMsMax} ms.`)));
+      const hasCome = (): void => {
+        cancelPatience();
+        if (patienceMs !== undefined) cancelPatience = clock.after(patienceMs, () => resolve());
+      };
       const reading = new PullSource({
         ...parts,
         stream,
         durable: consumer.name,
         onMessage: (message, ack) => {
           found.push({ message, ack });
+          hasCome();
           if (found.length >= limit) resolve();
         },
         onEmpty: () => resolve(),
@@ -60,6 +68,7 @@ export async function readInOrder(parts: ReadParts, request: ReadRequest): Promi
       });
       source = reading;
       reading.pull(limit, { noWait: true });
+      hasCome();
       onOver = () => reject(new HalyardError("CONNECTION_LOST", "The connection to the NATS server has ended."));
       if (parts.over.aborted) onOver();
       else parts.over.addEventListener("abort", onOver);
@@ -67,6 +76,7 @@ export async function readInOrder(parts: ReadParts, request: ReadRequest): Promi
     return found;
   } finally {
     cancelTimer();
+    cancelPatience();
     parts.over.removeEventListener("abort", onOver);
     void source?.cancel();
     // The server removes it by itself as well.

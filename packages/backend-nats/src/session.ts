@@ -145,7 +145,7 @@ class NatsSession implements Session {
     });
     this.#sweeper =
       settings.stream.retention === "limits" ? undefined : new Sweeper({ api, clock, random, topology, warn: (thrown) => this.#onSweepFailure(thrown) });
-    const leftovers = new Leftovers({ api, clock, random, topology, warn: (thrown) => this.#onSweepFailure(thrown) });
+    const leftovers = new Leftovers({ ...common, random, warn: (thrown) => this.#onSweepFailure(thrown) });
     this.#members = new Members({
       ...common,
       host,

@@ -158,6 +158,31 @@ export const redriveCases: readonly ConformanceCase[] = [
   },
   {
     promise: 9,
+    title: "letters are removed in any order, and the others are still listed and redriven",
+    kind: "normal",
+    async run(world) {
+      const bus = await world.bus();
+      await lettersByFailing(world, bus, 6);
+      const letters = bus.deadLetters("g");
+      let left = numbers(6).map((index) => `m${index}`);
+      for (const next of ["m5", "m0", "m3", "m4", "m1"]) {
+        assert.equal((await letters.handle(({ id }) => (id === next ? "remove" : "keep"))).removed, 1, `${next} was not there to be removed`);
+        left = left.filter((id) => id !== next);
+        assert.deepEqual(
+          (await letters.list()).map(({ id }) => id),
+          left,
+          `after ${next} was removed`,
+        );
+      }
+      const inbox = recorder();
+      await bus.subscribe("l.#", { group: "g" }, inbox.handle);
+      assert.equal(await letters.redrive("all"), 1, "the last letter was not there to be redriven");
+      await world.until(() => inbox.seen.length === 1, "the last one comes again");
+      assert.deepEqual([inbox.ids(), await letters.count()], [["m2"], 0]);
+    },
+  },
+  {
+    promise: 9,
     title: "looking never uses a letter up",
     kind: "limit",
     async run(world) {
