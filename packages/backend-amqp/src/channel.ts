@@ -67,7 +67,7 @@ export class GuardedChannel<Raw extends Channel = Channel> {
     if (!this.#isOpen) return false;
     try {
       run(this.raw);
-      this.#parts.connection.gather();
+      this.gather();
       return true;
     } catch (thrown) {
       this.abandon(thrown instanceof Error ? thrown : new Error(String(thrown)));

@@ -12,16 +12,14 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
+import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { apiCodes, fromRequest, isApiCode } from "./errors.ts";
-import { headText } from "./native-message.ts";
 
 export interface StoredRaw {
   readonly sequence: number;
   readonly storedMs: number;
   readonly subject: string;
-  /** As text, with the line that begins it and without the empty one that ends it. */
-  readonly head: string;
+  readonly headers: MsgHdrs;
   readonly body: Uint8Array;
 }
 
@@ -119,7 +117,7 @@ export class JetStreamApi {
 function rawOf(found: StoredMsg | null | undefined): StoredRaw | undefined {
   if (found === undefined || found === null) return undefined;
   const { seq, time, subject, header, data } = found;
-  return { sequence: seq, storedMs: time.getTime(), subject, head: headText(header), body: data };
+  return { sequence: seq, storedMs: time.getTime(), subject, headers: header, body: data };
 }
 
 async function named<Value>(running: Promise<Value>, what: string): Promise<Value> {

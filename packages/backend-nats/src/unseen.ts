@@ -13,6 +13,7 @@ import { settledUpTo } from "./delete-one-by-one.ts";
 import { takes } from "./filters.ts";
 import type { JetStreamApi, StoredRaw } from "./jetstream-api.ts";
 import type { Topology } from "./names.ts";
+import { headText } from "./native-message.ts";
 import type { Publisher } from "./publisher.ts";
 import type { ServerClock } from "./server-clock.ts";
 
@@ -62,10 +63,10 @@ export class Unseen {
     return count;
   }
 
-  async #storeAgain({ subject, sequence, storedMs, head, body }: StoredRaw): Promise<boolean> {
+  async #storeAgain({ subject, sequence, storedMs, headers: stored, body }: StoredRaw): Promise<boolean> {
     const { api, publisher, topology, serverClock } = this.#parts;
     const waitedMs = Math.max(0, (serverClock.nowMs() ?? storedMs) - storedMs);
-    const fields = (head === "" ? "NATS/1.0\r\n" : head)
+    const fields = (headText(stored) || "NATS/1.0\r\n")
       .replace(/^Nats-Msg-Id:.*\r\n/m, "")
       .replace(/^halyard-delay: (\d+)\r$/m, (_, delayMs: string) => `halyard-delay: ${Math.max(0, Math.ceil(Number(delayMs) - waitedMs))}\r`);
     const headers = Buffer.from(`${fields}Nats-Msg-Id: ${topology.inbox}-${sequence}/again\r\n\r\n`);
@@ -76,11 +77,14 @@ export class Unseen {
   }
 }
 
-/** Members ask and get nothing although something waits; or nobody has anything, and more is stored than waits. */
+/** Members ask and get nothing although something waits. */
+const isAskedInVain = ({ num_waiting, num_pending }: ConsumerInfo): boolean => num_waiting > 0 && num_pending > 0;
+
+/** So, or nobody has anything and more is stored than waits. */
 function mayHavePassed({ info, stored }: Looked): boolean {
-  return stored > 0 && ((info.num_waiting > 0 && info.num_pending > 0) || (info.num_ack_pending === 0 && stored > info.num_pending));
+  return stored > 0 && (isAskedInVain(info) || (info.num_ack_pending === 0 && stored > info.num_pending));
 }
 
 function isPassed(info: ConsumerInfo, sequence: number): boolean {
-  return sequence > info.delivered.stream_seq ? info.num_waiting > 0 && info.num_pending > 0 : sequence <= settledUpTo(info);
+  return sequence > info.delivered.stream_seq ? isAskedInVain(info) : sequence <= settledUpTo(info);
 }
