@@ -7,46 +7,34 @@
  * A message is left over where it passes the filter of a consumer and is not above what that consumer has seen settled. Floors only ever lag behind, also
  * after a crash, so what is removed was settled. It is deleted one by one: a purge by subject may change consumers, see `sweeper.ts`.
  */
-import type { Clock } from "@halyard/core/spi";
 import { AckPolicy, type ConsumerInfo } from "@nats-io/jetstream";
 import { deleteOneByOne, settledUpTo } from "./delete-one-by-one.ts";
 import { takes } from "./filters.ts";
 import { classOfDurable, classSubject, readySubject, waitSubject } from "./names.ts";
+import { Rounds, type RoundsParts } from "./rounds.ts";
 import { type Looked, Unseen, type UnseenParts } from "./unseen.ts";
 
-/** A session with members looks that often, give or take half of it: many sessions do not look in the same moment. */
+/** A session with members looks that often. */
 const lookMs = 20_000;
 /** Messages that one look deletes. */
 const deletesMax = 5_000;
 
-export interface LeftoversParts extends UnseenParts {
-  readonly clock: Clock;
-  readonly random: () => number;
-  warn(error: unknown): void;
-}
+export interface LeftoversParts extends UnseenParts, RoundsParts {}
 
 export class Leftovers {
   readonly #parts: LeftoversParts;
   readonly #unseen: Unseen;
-  #isLooking = false;
-  #nextMs: number;
+  readonly #rounds: Rounds;
 
   constructor(parts: LeftoversParts) {
     this.#parts = parts;
     this.#unseen = new Unseen(parts);
-    this.#nextMs = parts.clock.monotonicMs() + this.#pauseMs();
+    this.#rounds = new Rounds(parts, lookMs, () => this.remove());
   }
 
   /** For the watch of the session. */
   watch(nowMs: number): void {
-    if (this.#isLooking || nowMs < this.#nextMs) return;
-    this.#isLooking = true;
-    void this.remove()
-      .catch(this.#parts.warn)
-      .finally(() => {
-        this.#isLooking = false;
-        this.#nextMs = this.#parts.clock.monotonicMs() + this.#pauseMs();
-      });
+    this.#rounds.watch(nowMs);
   }
 
   /** Resolves with how many messages it has deleted, or stored again where the server does not see them. */
@@ -88,9 +76,5 @@ export class Leftovers {
     const delayClass = classOfDurable(name);
     const own = delayClass === undefined ? readySubject(topology, name) : classSubject(topology, delayClass);
     return subject === own && ack_policy === AckPolicy.Explicit && max_deliver <= 0 ? subject : undefined;
-  }
-
-  #pauseMs(): number {
-    return lookMs * (0.5 + this.#parts.random());
   }
 }

@@ -10,14 +10,14 @@
  * whose filter takes that topic and more. 2.9.10 then forgets what such a consumer has in its members' hands, and skips what it has still to hand out
  * (measured, also where the purge removes nothing; https://github.com/nats-io/nats-server/pull/3838, 3892, 5075, and with several filters 8572 of 2026).
  */
-import type { Clock } from "@halyard/core/spi";
 import type { ConsumerInfo } from "@nats-io/jetstream";
 import { deleteOneByOne, settledUpTo } from "./delete-one-by-one.ts";
 import { takes } from "./filters.ts";
 import type { JetStreamApi } from "./jetstream-api.ts";
 import type { Topology } from "./names.ts";
+import { Rounds, type RoundsParts } from "./rounds.ts";
 
-/** A session looks that often while it moves messages, give or take half of it: many sessions do not look in the same moment. */
+/** A session looks that often while it moves messages. */
 const sweepMs = 10_000;
 /** Messages that one sweep deletes one by one, where some group is behind. */
 const deletesMax = 5_000;
@@ -28,23 +28,19 @@ export interface Floor {
   readonly floor: number;
 }
 
-export interface SweeperParts {
+export interface SweeperParts extends RoundsParts {
   readonly api: JetStreamApi;
-  readonly clock: Clock;
-  readonly random: () => number;
   readonly topology: Topology;
-  warn(error: unknown): void;
 }
 
 export class Sweeper {
   readonly #parts: SweeperParts;
+  readonly #rounds: Rounds;
   #wasActive = true;
-  #isSweeping = false;
-  #nextMs: number;
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
-    this.#nextMs = parts.clock.monotonicMs() + this.#pauseMs();
+    this.#rounds = new Rounds(parts, sweepMs, () => this.#round());
   }
 
   /** This session has published: there is something to look for. */
@@ -55,22 +51,17 @@ export class Sweeper {
   /** The stream is full: room is made now, not later. */
   hurry(): void {
     this.#wasActive = true;
-    this.#nextMs = Math.min(this.#nextMs, this.#parts.clock.monotonicMs());
+    this.#rounds.hurry();
   }
 
   /** For the watch of the session. */
   watch(nowMs: number): void {
-    if (!this.#wasActive || this.#isSweeping || nowMs < this.#nextMs) return;
+    if (this.#wasActive) this.#rounds.watch(nowMs);
+  }
+
+  async #round(): Promise<void> {
     this.#wasActive = false;
-    this.#isSweeping = true;
-    void this.sweep()
-      .then((isLeft) => {
-        if (isLeft) this.#wasActive = true; // what is in hand now is for the next time
-      }, this.#parts.warn)
-      .finally(() => {
-        this.#isSweeping = false;
-        this.#nextMs = this.#parts.clock.monotonicMs() + this.#pauseMs();
-      });
+    if (await this.sweep()) this.#wasActive = true; // what is in hand now is for the next time
   }
 
   /** Resolves with whether messages are left. */
@@ -113,10 +104,6 @@ export class Sweeper {
         return { filter: subject.slice(topology.topicPrefix.length).split("."), floor: next === undefined ? last : Math.min(last, next.sequence - 1) };
       }),
     );
-  }
-
-  #pauseMs(): number {
-    return sweepMs * (0.5 + this.#parts.random());
   }
 }
 
